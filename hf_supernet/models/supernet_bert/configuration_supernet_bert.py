@@ -1,0 +1,108 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""SupernetBERT configuration: the candidate operators of every layer."""
+
+from dataclasses import field
+
+from huggingface_hub.dataclasses import strict
+
+from ..searched_bert.configuration_searched_bert import Operator, SearchedBertBaseConfig, SearchedBertConfig
+
+
+IDENTITY_PLACEMENTS = ("anywhere", "end")
+WEIGHT_SHARING = ("separate",)
+
+
+@strict
+class SupernetBertConfig(SearchedBertBaseConfig):
+    r"""
+    Configuration of a supernet: the fields of [`SearchedBertConfig`], with candidates in place of operators.
+
+    Args:
+        num_hidden_layers (`int`, *optional*, defaults to 12):
+            The number of layers, that is of operators on a path. A BERT block is two layers.
+        candidate_operators (`list[str]` or `list[list[str]]`, *optional*):
+            What every layer may choose from, or one list for each layer. Defaults to
+            `["attention-4", "feed_forward-1024", "convolution-3", "convolution-5"]`.
+        weight_sharing (`str`, *optional*, defaults to `"separate"`):
+            `"separate"`: each candidate owns its weights, as in NAS-BERT and MAGIC.
+        identity_placement (`str`, *optional*, defaults to `"anywhere"`):
+            Where an architecture may have identities. `"end"`: only behind its last other operator, so that no network
+            is counted twice (NAS-BERT).
+        default_architecture (`str`, *optional*):
+            The architecture of a forward pass that names none, in the compact form (`"A4-F1024"`). Defaults to the
+            first candidate of every layer.
+
+    Raises:
+        ValueError: (wrapped by `huggingface_hub` in a `StrictDataclassError`) for candidates that do not exist, do not
+            fit, come twice or are not one list a layer, and for a default architecture outside the space.
+    """
+
+    model_type = "supernet-bert"
+
+    num_hidden_layers: int = 12
+    candidate_operators: list[str] | list[list[str]] = field(
+        default_factory=lambda: ["attention-4", "feed_forward-1024", "convolution-3", "convolution-5"]
+    )
+    weight_sharing: str = "separate"
+    identity_placement: str = "anywhere"
+    default_architecture: str | None = None
+
+    @property
+    def layer_candidates(self) -> tuple[tuple[Operator, ...], ...]:
+        """The candidate operators of each layer, in the order of the configuration."""
+        lists = self.candidate_operators
+        if not lists or isinstance(lists[0], str):
+            lists = [lists] * self.num_hidden_layers
+        return tuple(tuple(Operator.from_string(text) for text in candidates) for candidates in lists)
+
+    def validate_candidates(self):
+        """One list of distinct candidates that fit for each layer."""
+        if self.num_hidden_layers < 1:
+            raise ValueError(f"`num_hidden_layers` must be at least 1, got {self.num_hidden_layers}.")
+        layers = self.layer_candidates
+        if len(layers) != self.num_hidden_layers:
+            raise ValueError(
+                f"`candidate_operators` has {len(layers)} lists for `num_hidden_layers` {self.num_hidden_layers}; give"
+                " one list for all layers, or one for each."
+            )
+        for index, candidates in enumerate(layers):
+            if not candidates:
+                raise ValueError(f"Layer {index} has no candidate operator; `identity` is one, where it may be left out.")
+            doubles = sorted({str(operator) for operator in candidates if candidates.count(operator) > 1})
+            if doubles:
+                raise ValueError(f"Layer {index} names a candidate operator twice: {', '.join(doubles)}.")
+            for operator in candidates:
+                self.check_operator(operator)
+
+    def validate_choices(self):
+        """Options that are one of a few words."""
+        if self.weight_sharing not in WEIGHT_SHARING:
+            raise ValueError(
+                f"`weight_sharing` must be one of {', '.join(WEIGHT_SHARING)}; got {self.weight_sharing!r}."
+            )
+        if self.identity_placement not in IDENTITY_PLACEMENTS:
+            raise ValueError(
+                f"`identity_placement` must be one of {', '.join(IDENTITY_PLACEMENTS)}; got {self.identity_placement!r}."
+            )
+
+    def child_config(self, operators: tuple[Operator, ...]) -> SearchedBertConfig:
+        """The configuration of the child that has these operators; labels, token ids and sizes are this one's."""
+        own = ("candidate_operators", "weight_sharing", "identity_placement", "default_architecture")
+        left_out = (*own, "num_hidden_layers", "model_type", "architectures", "transformers_version", "auto_map")
+        fields = {name: value for name, value in self.to_dict().items() if name not in left_out}
+        return SearchedBertConfig(**fields, operators=[str(operator) for operator in operators])
+
+
+__all__ = ["SupernetBertConfig"]

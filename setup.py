@@ -1,0 +1,53 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+
+EXTRAS = {
+    "peft": ["peft>=0.18"],
+    "tensorboard": ["tensorboard"],
+    "quality": ["ruff==0.16.0", "transformers-mlinter==0.1.5"],
+    "test": ["pytest>=8", "pytest-timeout"],
+}
+EXTRAS["dev"] = EXTRAS["quality"] + EXTRAS["test"] + EXTRAS["peft"] + EXTRAS["tensorboard"]
+
+setup(
+    name="hf_supernet",
+    version="0.1.0.dev0",
+    description="Weight-sharing neural architecture search for BERT-like models, in the Hugging Face ecosystem",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    keywords="nas neural-architecture-search supernet weight-sharing bert transformers huggingface",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["hf_supernet", "hf_supernet.*"]),
+    package_data={"hf_supernet": ["py.typed", "export/*.md.jinja"]},
+    install_requires=[
+        "torch>=2.6",
+        "transformers>=5.0",
+        "accelerate>=1.1",
+        "datasets>=3.0",
+        "evaluate>=0.4.3",
+        "huggingface_hub>=1.0",
+        "jinja2",
+        "matplotlib",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "pymoo>=0.6.1",
+        "scikit-learn",
+        "scipy",
+        "tokenizers",
+        "tqdm",
+    ],
+    extras_require=EXTRAS,
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,42 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Fixtures that many tests share: one thread, no network, and the folder of real data where it is present."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch  # noqa: E402 (the environment has to be set before anything reads it)
+
+
+DATA_FOLDER = Path(os.environ.get("HF_SUPERNET_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_a_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with `glue/`, `squad/`, `text/` and `vocab/`; tests that need it are skipped where it is absent."""
+    if not (DATA_FOLDER / "glue").is_dir():
+        pytest.skip(f"no real data at {DATA_FOLDER}; set HF_SUPERNET_DATA to a folder with glue/, text/ and vocab/")
+    return DATA_FOLDER
