@@ -1,0 +1,85 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Weight-sharing neural architecture search for BERT-like models, in the Hugging Face ecosystem."""
+
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForMultipleChoice,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
+
+from .architecture import Architecture
+from .models.searched_bert import (
+    Operator,
+    SearchedBertConfig,
+    SearchedBertForMaskedLM,
+    SearchedBertForMultipleChoice,
+    SearchedBertForQuestionAnswering,
+    SearchedBertForSequenceClassification,
+    SearchedBertForTokenClassification,
+    SearchedBertModel,
+)
+from .models.supernet_bert import (
+    SupernetBertConfig,
+    SupernetBertForMaskedLM,
+    SupernetBertForSequenceClassification,
+    SupernetBertModel,
+)
+from .search_space import SearchSpace
+
+
+__version__ = "0.1.0.dev0"
+
+AutoConfig.register("searched-bert", SearchedBertConfig)
+AutoModel.register(SearchedBertConfig, SearchedBertModel)
+AutoModelForMaskedLM.register(SearchedBertConfig, SearchedBertForMaskedLM)
+AutoModelForMultipleChoice.register(SearchedBertConfig, SearchedBertForMultipleChoice)
+AutoModelForQuestionAnswering.register(SearchedBertConfig, SearchedBertForQuestionAnswering)
+AutoModelForSequenceClassification.register(SearchedBertConfig, SearchedBertForSequenceClassification)
+AutoModelForTokenClassification.register(SearchedBertConfig, SearchedBertForTokenClassification)
+
+AutoConfig.register("supernet-bert", SupernetBertConfig)
+AutoModel.register(SupernetBertConfig, SupernetBertModel)
+AutoModelForMaskedLM.register(SupernetBertConfig, SupernetBertForMaskedLM)
+AutoModelForSequenceClassification.register(SupernetBertConfig, SupernetBertForSequenceClassification)
+
+# What `save_pretrained` and `push_to_hub` of a child write carries its own code, so that it loads anywhere.
+SearchedBertConfig.register_for_auto_class()
+SearchedBertModel.register_for_auto_class("AutoModel")
+SearchedBertForMaskedLM.register_for_auto_class("AutoModelForMaskedLM")
+SearchedBertForMultipleChoice.register_for_auto_class("AutoModelForMultipleChoice")
+SearchedBertForQuestionAnswering.register_for_auto_class("AutoModelForQuestionAnswering")
+SearchedBertForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+SearchedBertForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
+
+__all__ = [
+    "Architecture",
+    "Operator",
+    "SearchSpace",
+    "SearchedBertConfig",
+    "SearchedBertForMaskedLM",
+    "SearchedBertForMultipleChoice",
+    "SearchedBertForQuestionAnswering",
+    "SearchedBertForSequenceClassification",
+    "SearchedBertForTokenClassification",
+    "SearchedBertModel",
+    "SupernetBertConfig",
+    "SupernetBertForMaskedLM",
+    "SupernetBertForSequenceClassification",
+    "SupernetBertModel",
+]

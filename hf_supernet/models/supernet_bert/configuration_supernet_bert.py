@@ -79,7 +79,9 @@ class SupernetBertConfig(SearchedBertBaseConfig):
             )
         for index, candidates in enumerate(layers):
             if not candidates:
-                raise ValueError(f"Layer {index} has no candidate operator; `identity` is one, where it may be left out.")
+                raise ValueError(
+                    f"Layer {index} has no candidate operator; `identity` is one, where it may be left out."
+                )
             doubles = sorted({str(operator) for operator in candidates if candidates.count(operator) > 1})
             if doubles:
                 raise ValueError(f"Layer {index} names a candidate operator twice: {', '.join(doubles)}.")

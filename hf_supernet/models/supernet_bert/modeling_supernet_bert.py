@@ -1,0 +1,407 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""PyTorch SupernetBERT: every candidate operator of every layer, of which a forward pass runs one architecture."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from transformers import initialization as init
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPooling,
+    MaskedLMOutput,
+    SequenceClassifierOutput,
+)
+from transformers.modeling_utils import PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from ...architecture import Architecture
+from ...search_space import SearchSpace
+from ..searched_bert.configuration_searched_bert import SearchedBertConfig
+from ..searched_bert.modeling_searched_bert import (
+    MaskedLMMixin,
+    SearchedBertEmbeddings,
+    SearchedBertForMaskedLM,
+    SearchedBertForSequenceClassification,
+    SearchedBertLMPredictionHead,
+    SearchedBertModel,
+    SearchedBertOperator,
+    SearchedBertPooler,
+    SearchedBertPreTrainedModel,
+    SearchedBertSelfAttention,
+    SequenceClassificationMixin,
+    build_operator,
+    classifier_dropout,
+    prepare_masks,
+)
+from .configuration_supernet_bert import SupernetBertConfig
+
+
+class EncoderState(NamedTuple):
+    """
+    What a layer reads.
+
+    Args:
+        hidden_states (`torch.Tensor` of shape `(batch_size, sequence_length, hidden_size)`):
+            The output of the embeddings, or of a layer.
+        attention_mask (`torch.Tensor`, *optional*):
+            The mask in the form that the attention implementation wants.
+        token_mask (`torch.Tensor` of shape `(batch_size, sequence_length, 1)`, *optional*):
+            1 at real tokens, 0 at padding.
+    """
+
+    hidden_states: torch.Tensor
+    attention_mask: torch.Tensor | None
+    token_mask: torch.Tensor | None
+
+
+class SupernetBertEncoder(nn.Module):
+    """For each layer its candidates, by name: `layer[3]["attention-4"]`."""
+
+    def __init__(self, config: SupernetBertConfig):
+        super().__init__()
+        self.layer = nn.ModuleList(
+            nn.ModuleDict({str(operator): build_operator(config, operator) for operator in candidates})
+            for candidates in config.layer_candidates
+        )
+
+    def forward(
+        self,
+        state: EncoderState,
+        architecture: Architecture,
+        start: int = 0,
+        stop: int | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> Iterator[torch.Tensor]:
+        hidden_states, attention_mask, token_mask = state
+        for index in range(start, len(self.layer) if stop is None else stop):
+            operator = self.layer[index][str(architecture[index])]
+            hidden_states = operator(hidden_states, attention_mask, token_mask, **kwargs)
+            yield hidden_states
+
+
+class SupernetBertPreTrainedModel(PreTrainedModel):
+    """Loading, saving and initialisation of every SupernetBERT model, and what all of them can do."""
+
+    config: SupernetBertConfig
+    base_model_prefix = "supernet_bert"
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["SearchedBertEmbeddings", "SearchedBertOperator"]
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_record_outputs = {"hidden_states": SearchedBertOperator, "attentions": SearchedBertSelfAttention}
+    child_class: type[SearchedBertPreTrainedModel]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, SearchedBertLMPredictionHead):
+            init.zeros_(module.bias)
+
+    @property
+    def search_space(self) -> SearchSpace:
+        """The architectures that this supernet holds."""
+        return self.base_model.space
+
+    def resolve_architecture(self, architecture: Architecture | str | None) -> Architecture:
+        """
+        The architecture that a call means.
+
+        Args:
+            architecture ([`Architecture`] or `str`, *optional*):
+                A value, its compact form, or `None` for `config.default_architecture`.
+
+        Raises:
+            ValueError: where it lies outside the search space.
+        """
+        if architecture is None:
+            architecture = self.config.default_architecture
+            if architecture is None:
+                return Architecture(tuple(candidates[0] for candidates in self.search_space.candidates))
+        return self.search_space.check(architecture)
+
+    def compile_operators(self, **kwargs) -> None:
+        """
+        Compiles each operator by itself, in place. A graph of the whole model would be a new one for every
+        architecture; operators of one kind and shape share theirs.
+
+        Args:
+            kwargs:
+                Passed on to `torch.compile`.
+        """
+        for module in self.modules():
+            if isinstance(module, SearchedBertOperator):
+                module.compile(**kwargs)
+
+    def _build_child(self, config: SearchedBertConfig) -> SearchedBertPreTrainedModel:
+        return self.child_class(config)
+
+    def extract_child(self, architecture: Architecture | str | None = None) -> SearchedBertPreTrainedModel:
+        """
+        The stand-alone model of one architecture, with a copy of the weights it needs: the same logits as here.
+
+        Args:
+            architecture ([`Architecture`] or `str`, *optional*, defaults to `config.default_architecture`):
+                Which child.
+
+        Returns:
+            [`SearchedBertModel`] or the model with the head that this one has, on the same device, of the same dtype
+            and in the same mode (training or evaluation).
+        """
+        architecture = self.resolve_architecture(architecture)
+        config = self.config.child_config(architecture.operators)
+        config._attn_implementation = self.config._attn_implementation
+        # Built without storage: nothing is allocated twice, and no random number is drawn.
+        with torch.device("meta"):
+            child = self._build_child(config)
+        own_prefix, child_prefix = (f"{model.base_model_prefix}." for model in (self, child))
+        if self.base_model is self:
+            own_prefix = child_prefix = ""
+        weights = {}
+        for name, tensor in self.state_dict().items():
+            if name.startswith(own_prefix):
+                name = child_prefix + name.removeprefix(own_prefix)
+            head, marker, tail = name.partition("encoder.layer.")
+            if marker:
+                index, operator, rest = tail.split(".", 2)
+                if operator != str(architecture[int(index)]):
+                    continue
+                name = f"{head}{marker}{index}.{rest}"
+            weights[name] = tensor.detach().clone()
+        child.load_state_dict(weights, assign=True)
+        child.tie_weights()
+        return child.train(self.training)
+
+    @classmethod
+    def from_bert(
+        cls,
+        bert: "str | PreTrainedModel",
+        candidate_operators: list[str] | list[list[str]] | None = None,
+        identity_placement: str = "anywhere",
+        **kwargs,
+    ) -> "SupernetBertPreTrainedModel":
+        """
+        Starts a supernet from a pretrained BERT: layers 2i and 2i+1 stand for the two halves of BERT's block i.
+
+        A candidate that is the BERT sub-layer at its position (an attention with as many heads, a feed-forward of the
+        same size) takes its weights. Any other candidate starts as a sub-layer that adds nothing: its output
+        projection is zero, and its norm is the one of the BERT sub-layer at this position, so that the next layer
+        reads states of the scale it was trained on. (This start is our choice.)
+
+        Args:
+            bert (`str` or [`~transformers.PreTrainedModel`]):
+                A folder, a Hub id, or a BERT model, with or without the head of this class.
+            candidate_operators (`list[str]` or `list[list[str]]`, *optional*):
+                The candidates of all layers, or one list for each. Defaults to BERT's own two sub-layers,
+                `convolution-3`, `convolution-5` and `identity`.
+            identity_placement (`str`, *optional*, defaults to `"anywhere"`):
+                See [`SupernetBertConfig`].
+            kwargs:
+                Passed on to `from_pretrained` of the BERT model (`revision`, `token`, ...).
+
+        Returns:
+            A supernet, its `default_architecture` being the BERT itself where the space has it.
+
+        Raises:
+            ValueError: where `bert` is no BERT encoder, or a candidate does not fit.
+        """
+        from .from_bert import supernet_from_bert
+
+        return supernet_from_bert(cls, bert, candidate_operators, identity_placement, **kwargs)
+
+
+class SupernetBertModel(SupernetBertPreTrainedModel):
+    """
+    The bare supernet.
+
+    Args:
+        config ([`SupernetBertConfig`]):
+            Names the candidates of every layer and the sizes.
+        add_pooling_layer (`bool`, *optional*, defaults to `True`):
+            Whether to add BERT's pooler on the first token.
+    """
+
+    child_class = SearchedBertModel
+
+    def __init__(self, config: SupernetBertConfig, add_pooling_layer: bool = True):
+        super().__init__(config)
+        self.space = SearchSpace.from_config(config)
+        self.embeddings = SearchedBertEmbeddings(config)
+        self.encoder = SupernetBertEncoder(config)
+        self.pooler = SearchedBertPooler(config) if add_pooling_layer else None
+        self.post_init()
+        self.resolve_architecture(None)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.embeddings.word_embeddings
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        self.embeddings.word_embeddings = value
+
+    def _build_child(self, config: SearchedBertConfig) -> SearchedBertModel:
+        return self.child_class(config, add_pooling_layer=self.pooler is not None)
+
+    def embed(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+    ) -> EncoderState:
+        """What every architecture starts from: the embeddings, and the masks in the form that operators read."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("Pass exactly one of `input_ids` and `inputs_embeds`.")
+        embeddings = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        return EncoderState(embeddings, *prepare_masks(self.config, embeddings, attention_mask))
+
+    def run_layers(
+        self, state: EncoderState, architecture: Architecture, start: int = 0, stop: int | None = None, **kwargs
+    ) -> Iterator[torch.Tensor]:
+        """
+        Runs the layers from `start` up to `stop` (exclusive) on the path of `architecture`, one at each step of the
+        iterator. Architectures that begin alike can share what they have in common.
+
+        Args:
+            state (`EncoderState`):
+                From [`~SupernetBertModel.embed`], its hidden states replaced by the output of layer `start - 1`.
+            architecture ([`Architecture`]):
+                An architecture of the search space; it is not checked again here.
+
+        Yields:
+            `torch.Tensor` of shape `(batch_size, sequence_length, hidden_size)`: the output of each layer.
+        """
+        return self.encoder(state, architecture, start, stop, **kwargs)
+
+    def pool(self, hidden_states: torch.Tensor) -> BaseModelOutputWithPooling:
+        """What a head reads, from the output of the last layer."""
+        pooled = self.pooler(hidden_states) if self.pooler is not None else None
+        return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=pooled)
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        architecture: Architecture | str | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        r"""
+        Args:
+            architecture ([`Architecture`] or `str`, *optional*, defaults to `config.default_architecture`):
+                The path to run.
+        """
+        architecture = self.resolve_architecture(architecture)
+        state = self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        hidden_states = state.hidden_states
+        for output in self.run_layers(state, architecture, **kwargs):
+            hidden_states = output
+        return self.pool(hidden_states)
+
+
+class SupernetBertHeadMixin:
+    """Adds the architecture to the forward pass of a head."""
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        architecture: Architecture | str | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | MaskedLMOutput | SequenceClassifierOutput:
+        r"""
+        Args:
+            labels (`torch.Tensor`, *optional*):
+                As for the child with this head.
+            architecture ([`Architecture`] or `str`, *optional*, defaults to `config.default_architecture`):
+                The path to run.
+            kwargs:
+                As for the child with this head (`prediction_positions`, `num_items_in_batch`, ...).
+        """
+        return super().forward(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            inputs_embeds,
+            labels,
+            architecture=architecture,
+            **kwargs,
+        )
+
+
+class SupernetBertForMaskedLM(SupernetBertHeadMixin, MaskedLMMixin, SupernetBertPreTrainedModel):
+    """
+    A supernet with the masked-LM head.
+
+    Example:
+
+    ```python
+    >>> from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+
+    >>> model = SupernetBertForMaskedLM(SupernetBertConfig(num_hidden_layers=4, hidden_size=64, vocab_size=1000))
+    >>> child = model.extract_child("A4-F1024-C3-F1024")
+    ```
+    """
+
+    child_class = SearchedBertForMaskedLM
+    _tied_weights_keys = {
+        "cls.decoder.weight": "supernet_bert.embeddings.word_embeddings.weight",
+        "cls.decoder.bias": "cls.bias",
+    }
+
+    def __init__(self, config: SupernetBertConfig):
+        super().__init__(config)
+        self.supernet_bert = SupernetBertModel(config, add_pooling_layer=False)
+        self.cls = SearchedBertLMPredictionHead(config)
+        self.post_init()
+
+
+class SupernetBertForSequenceClassification(
+    SupernetBertHeadMixin, SequenceClassificationMixin, SupernetBertPreTrainedModel
+):
+    """A supernet with a classification or regression head."""
+
+    child_class = SearchedBertForSequenceClassification
+
+    def __init__(self, config: SupernetBertConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.supernet_bert = SupernetBertModel(config)
+        self.dropout = classifier_dropout(config)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+
+__all__ = [
+    "EncoderState",
+    "SupernetBertForMaskedLM",
+    "SupernetBertForSequenceClassification",
+    "SupernetBertModel",
+    "SupernetBertPreTrainedModel",
+]

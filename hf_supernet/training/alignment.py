@@ -1,0 +1,162 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The alignment loss of MAGIC-A, and the anchor it aligns to."""
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from ..architecture import Architecture
+from ..evaluation.evaluator import Evaluator
+from ..models.searched_bert.modeling_searched_bert import prepare_masks
+from ..models.supernet_bert import EncoderState
+
+
+class AlignmentLoss(nn.Module):
+    """
+    How far the layer outputs of a child are from those of the anchor: [Analyzing and Mitigating Interference in Neural
+    Architecture Search](https://proceedings.mlr.press/v162/xu22h.html) (Xu et al., ICML 2022), MAGIC-A.
+
+    The paper's public record does not say which error is taken. Ours is the mean squared error over the hidden size and
+    the real tokens, averaged over the aligned layers, with no gradient through the anchor. The output of a layer is
+    the input of the next, so that both sides of every shared operator are aligned.
+
+    Up to the first layer in which child and anchor differ both have the same states, which are not computed again:
+    these layers count with an error of 0. Under dropout the shared layers thereby share their masks; behind them the
+    anchor draws masks of its own, as a second child in training would.
+
+    Args:
+        layers (`str`, *optional*, defaults to `"all"`):
+            `"all"`, `"differing"` (the layers whose operators differ), or indices with commas between them.
+        normalized (`bool`, *optional*, defaults to `True`):
+            Whether states are normalised to mean 0 and variance 1 over the hidden size first (a layer norm without
+            weights), so that the loss can't be lowered by shrinking the states.
+
+    Raises:
+        ValueError: where `layers` is none of these.
+    """
+
+    def __init__(self, layers: str = "all", normalized: bool = True):
+        super().__init__()
+        self.normalized = normalized
+        self.layers: str | frozenset[int] = layers
+        if layers not in ("all", "differing"):
+            try:
+                self.layers = frozenset(int(index) for index in layers.split(","))
+            except ValueError:
+                raise ValueError(
+                    f"`layers` must be 'all', 'differing', or indices such as '0,2,5'; got {layers!r}."
+                ) from None
+
+    def aligned_layers(self, architecture: Architecture, anchor: Architecture) -> list[int]:
+        """The indices of the layers whose outputs are compared."""
+        num_layers = len(architecture)
+        if self.layers == "all":
+            return list(range(num_layers))
+        if self.layers == "differing":
+            return [index for index in range(num_layers) if architecture[index] != anchor[index]]
+        outside = sorted(index for index in self.layers if not 0 <= index < num_layers)
+        if outside:
+            raise ValueError(f"`layers` names {outside}, but the layers are 0 to {num_layers - 1}.")
+        return sorted(self.layers)
+
+    def forward(
+        self,
+        model: PreTrainedModel,
+        hidden_states: tuple[torch.Tensor, ...],
+        attention_mask: torch.Tensor | None,
+        architecture: Architecture,
+        anchor: Architecture,
+        num_tokens: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """
+        Args:
+            model ([`SupernetBertForMaskedLM`] or another supernet):
+                Runs the anchor's layers.
+            hidden_states (`tuple[torch.Tensor, ...]`):
+                What the child's pass recorded: the embeddings' output, then each layer's, of shape
+                `(batch_size, sequence_length, hidden_size)`.
+            attention_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`, *optional*):
+                1 at real tokens; padding does not count.
+            architecture, anchor ([`Architecture`]):
+                The child that was run, and the one to align to.
+            num_tokens (`int` or `torch.Tensor`, *optional*):
+                What the error summed over tokens is divided by: the real tokens of all batches that share an optimizer
+                step. Defaults to those of this batch.
+
+        Returns:
+            `torch.Tensor`: a scalar; 0 where child and anchor are the same.
+        """
+        first = architecture.first_difference(anchor)
+        aligned = self.aligned_layers(architecture, anchor)
+        behind = {index for index in aligned if index >= first}
+        states = hidden_states[first]
+        if not behind:
+            return states.new_zeros((), dtype=torch.float32)
+        if num_tokens is None:
+            num_tokens = states.shape[0] * states.shape[1] if attention_mask is None else attention_mask.sum()
+        total = 0.0
+        with torch.no_grad():
+            state = EncoderState(states, *prepare_masks(model.config, states, attention_mask))
+            targets = list(model.base_model.run_layers(state, anchor, start=first, stop=max(behind) + 1))
+        for index in sorted(behind):
+            total = total + self._error(hidden_states[index + 1], targets[index - first], attention_mask)
+        return total / (len(aligned) * num_tokens)
+
+    def _error(self, states: torch.Tensor, target: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """The squared error, mean over the hidden size, summed over real tokens, in float32."""
+        states, target = states.float(), target.float()
+        if self.normalized:
+            shape = states.shape[-1:]
+            states, target = nn.functional.layer_norm(states, shape), nn.functional.layer_norm(target, shape)
+        error = (states - target).square().mean(dim=-1)
+        return (error if attention_mask is None else error * attention_mask).sum()
+
+
+class Anchor:
+    """
+    The best child seen so far, the target of the alignment loss.
+
+    A challenger takes its place where it has the lower loss on a fixed part of the dev set. Both are scored with the
+    supernet's current weights: a score from earlier in training would flatter no one but the newcomer. (The paper
+    compares accuracy on the dev set after each step; loss and an interval are ours.)
+
+    Args:
+        evaluator ([`Evaluator`]):
+            Scores children on that part of the dev set.
+
+    Attributes:
+        architecture ([`Architecture`]): the anchor; `None` before the first step.
+        loss (`float`): its dev loss when it was last scored; `None` before.
+    """
+
+    def __init__(self, evaluator: Evaluator):
+        self.evaluator = evaluator
+        self.architecture: Architecture | None = None
+        self.loss: float | None = None
+
+    def challenge(self, challengers: list[Architecture]) -> None:
+        """Scores the anchor and `challengers`; the best of them is the anchor from now on. A tie keeps the anchor."""
+        losses = self.evaluator.evaluate([self.architecture, *challengers])
+        self.architecture, self.loss = min(losses.items(), key=lambda item: item[1])
+
+    def state_dict(self) -> dict[str, str | float | None]:
+        """What a checkpoint keeps."""
+        return {"architecture": str(self.architecture) if self.architecture else None, "loss": self.loss}
+
+    def load_state_dict(self, state: dict[str, str | float | None]) -> None:
+        """The reverse of `state_dict`."""
+        text = state["architecture"]
+        self.architecture = Architecture.from_string(text) if text else None
+        self.loss = state["loss"]

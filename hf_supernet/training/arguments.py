@@ -1,0 +1,104 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The training arguments of a supernet."""
+
+import json
+from dataclasses import dataclass, field
+
+from transformers import TrainingArguments
+
+from ..samplers import SAMPLERS
+
+
+@dataclass
+class SupernetTrainingArguments(TrainingArguments):
+    r"""
+    [`~transformers.TrainingArguments`] and what a supernet adds to them. No default of the parent class is changed.
+
+    Args:
+        sampler (`str`, *optional*, defaults to `"uniform"`):
+            Which architectures a step trains: `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T), or a
+            name given to [`register_sampler`].
+        sampler_kwargs (`dict` or `str`, *optional*):
+            Options of the sampler, as a dict or as JSON.
+        sampler_seed (`int`, *optional*, defaults to `seed`):
+            Seed of the draws.
+        alignment_weight (`float`, *optional*, defaults to 0.0):
+            Weight of the alignment loss; 0 turns it off. With `sampler="gradual"` it makes MAGIC-AT.
+        alignment_layers (`str`, *optional*, defaults to `"all"`):
+            The layers whose outputs are aligned: `"all"`, `"differing"` (where the operators of child and anchor
+            differ), or indices with commas between them (`"0,2,5"`).
+        alignment_normalized (`bool`, *optional*, defaults to `True`):
+            Whether states are normalised to mean 0 and variance 1 over the hidden size before they are compared.
+        anchor_interval (`int`, *optional*, defaults to 100):
+            Optimizer steps between two challenges of the anchor.
+        anchor_eval_samples (`int`, *optional*, defaults to 256):
+            Examples of the dev set on which anchor and challenger are scored, always the same.
+        eval_random_children (`int`, *optional*, defaults to 4):
+            How many random children an evaluation looks at, always the same, besides the smallest, the largest and
+            the anchor.
+    """
+
+    _VALID_DICT_FIELDS = [*TrainingArguments._VALID_DICT_FIELDS, "sampler_kwargs"]
+
+    sampler: str = field(
+        default="uniform",
+        metadata={
+            "help": "Which architectures a step trains: uniform (SPOS), fair (FairNAS), gradual (MAGIC-T), or a registered name."
+        },
+    )
+    sampler_kwargs: dict | str | None = field(
+        default=None, metadata={"help": "Options of the sampler, as a dict or as JSON."}
+    )
+    sampler_seed: int | None = field(default=None, metadata={"help": "Seed of the draws; `seed` where not given."})
+    alignment_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the alignment loss (MAGIC-A; with gradual, MAGIC-AT); 0 is off."}
+    )
+    alignment_layers: str = field(
+        default="all",
+        metadata={"help": "Layers whose outputs are aligned: all, differing, or indices such as 0,2,5."},
+    )
+    alignment_normalized: bool = field(
+        default=True, metadata={"help": "Whether states are normalised over the hidden size before they are compared."}
+    )
+    anchor_interval: int = field(
+        default=100, metadata={"help": "Optimizer steps between two challenges of the anchor."}
+    )
+    anchor_eval_samples: int = field(
+        default=256, metadata={"help": "Dev examples on which anchor and challenger are scored."}
+    )
+    eval_random_children: int = field(
+        default=4, metadata={"help": "Random children that an evaluation looks at, besides smallest, largest, anchor."}
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.sampler_kwargs, str):
+            self.sampler_kwargs = json.loads(self.sampler_kwargs)
+        if self.sampler_seed is None:
+            self.sampler_seed = self.seed
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"`sampler` must be one of {', '.join(sorted(SAMPLERS))}; got {self.sampler!r}.")
+        if self.alignment_weight < 0:
+            raise ValueError(f"`alignment_weight` must not be negative, got {self.alignment_weight}.")
+        for name in ("anchor_interval", "anchor_eval_samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if self.eval_random_children < 0:
+            raise ValueError(f"`eval_random_children` must not be negative, got {self.eval_random_children}.")
+        if self.torch_compile:
+            raise ValueError(
+                "`torch_compile` compiles the whole model, which is a new graph for each architecture. Call"
+                " `model.compile_operators()` instead, and leave it off."
+            )

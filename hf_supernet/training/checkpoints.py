@@ -1,0 +1,93 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Checkpoints that are either whole or not there: a state file, written last, lists what belongs to each."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.utils import logging
+
+
+logger = logging.get_logger(__name__)
+
+SUPERNET_STATE_NAME = "supernet_state.json"
+
+
+def write_supernet_state(folder: str | Path, state: dict[str, Any]) -> None:
+    """
+    Completes the checkpoint in `folder`: records `state` and the size of every file beside it.
+
+    The file appears at once or not at all, so that a run that dies while it saves leaves no checkpoint that looks whole.
+    """
+    folder = Path(folder)
+    sizes = {
+        str(path.relative_to(folder)): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != SUPERNET_STATE_NAME
+    }
+    temporary = folder / f".{SUPERNET_STATE_NAME}.tmp"
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump({**state, "files": sizes}, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / SUPERNET_STATE_NAME)
+
+
+def read_supernet_state(folder: str | Path) -> dict[str, Any]:
+    """
+    The state that a checkpoint keeps beside the Trainer's own, after a check that the checkpoint is whole.
+
+    Raises:
+        ValueError: where `folder` is no checkpoint of a supernet, or a file is missing or has another size.
+    """
+    folder = Path(folder)
+    path = folder / SUPERNET_STATE_NAME
+    if not path.is_file():
+        raise ValueError(
+            f"{folder} is no complete checkpoint of a supernet: {SUPERNET_STATE_NAME}, which is written last, is not"
+            " there. Resume from an older checkpoint, or pass `resume_from_checkpoint=True` for the last complete one."
+        )
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        sizes = state["files"]
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}. Resume from an older checkpoint.") from error
+    for name, size in sizes.items():
+        found = (folder / name).stat().st_size if (folder / name).is_file() else None
+        if found != size:
+            what = "is missing" if found is None else f"has {found} bytes instead of {size}"
+            raise ValueError(f"The checkpoint {folder} is damaged: {name} {what}. Resume from an older checkpoint.")
+    return state
+
+
+def last_complete_checkpoint(output_dir: str | Path) -> str:
+    """
+    The newest checkpoint in `output_dir` that is whole; newer ones that are not are named in a warning.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    prefix = f"{PREFIX_CHECKPOINT_DIR}-"
+    folders = [path for path in Path(output_dir).glob(f"{prefix}*") if path.name.removeprefix(prefix).isdigit()]
+    for folder in sorted(folders, key=lambda path: int(path.name.removeprefix(prefix)), reverse=True):
+        try:
+            read_supernet_state(folder)
+        except ValueError as error:
+            logger.warning(f"Passing over {folder}: {error}")
+        else:
+            return str(folder)
+    raise ValueError(f"No complete checkpoint of a supernet in {output_dir}; start without `resume_from_checkpoint`.")

@@ -1,0 +1,138 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The model to fine-tune: its options and how it is loaded, for both of the examples' scripts."""
+
+from dataclasses import dataclass, field
+
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from hf_supernet.data.glue import GlueData, longest_input
+from hf_supernet.data.glue_arguments import GlueDataArguments
+
+
+logger = logging.get_logger(__name__)
+
+
+@dataclass
+class ModelArguments:
+    """
+    Which model to fine-tune.
+
+    Args:
+        model_name_or_path (`str`):
+            A model on the Hub or in a folder.
+        config_name (`str`, *optional*):
+            Configuration, if not that of the model.
+        tokenizer_name (`str`, *optional*):
+            Tokenizer, if not that of the model.
+        random_init (`bool`, *optional*, defaults to `False`):
+            Take only the configuration of the model and start from random weights.
+        cache_dir (`str`, *optional*):
+            Where to keep what is downloaded.
+        model_revision (`str`, *optional*, defaults to `"main"`):
+            Branch, tag or commit on the Hub.
+        token (`str`, *optional*):
+            Access token of the Hub; by default that of `hf auth login`.
+        trust_remote_code (`bool`, *optional*, defaults to `False`):
+            Whether to run code that a model's repository carries.
+        ignore_mismatched_sizes (`bool`, *optional*, defaults to `False`):
+            Start the classification head anew where the checkpoint's has other labels.
+    """
+
+    model_name_or_path: str = field(metadata={"help": "A model on the Hub or in a folder."})
+    config_name: str | None = field(default=None, metadata={"help": "Configuration, if not that of the model."})
+    tokenizer_name: str | None = field(default=None, metadata={"help": "Tokenizer, if not that of the model."})
+    random_init: bool = field(
+        default=False, metadata={"help": "Take only the configuration of the model and start from random weights."}
+    )
+    cache_dir: str | None = field(default=None, metadata={"help": "Where to keep what is downloaded."})
+    model_revision: str = field(default="main", metadata={"help": "Branch, tag or commit on the Hub."})
+    token: str | None = field(default=None, metadata={"help": "Access token of the Hub."})
+    trust_remote_code: bool = field(
+        default=False, metadata={"help": "Whether to run code that a model's repository carries."}
+    )
+    ignore_mismatched_sizes: bool = field(
+        default=False, metadata={"help": "Start the head anew where the checkpoint's has other labels."}
+    )
+
+
+def load_classifier(
+    model_args: ModelArguments, data_args: GlueDataArguments, data: GlueData, trains: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """
+    A sequence classification model with the labels of the data, and its tokenizer.
+
+    Args:
+        model_args (`ModelArguments`):
+            Which model.
+        data_args (`GlueDataArguments`):
+            How long the inputs are to be.
+        data (`GlueData`):
+            The data with its labels.
+        trains (`bool`):
+            Whether the model will be trained. If not, it has to know the labels already.
+
+    Returns:
+        `tuple[PreTrainedModel, PreTrainedTokenizerBase]`: Model and tokenizer.
+
+    Raises:
+        ValueError: if the tokenizer is not the model's, or the labels are others and there will be no training.
+    """
+    hub = {
+        "cache_dir": model_args.cache_dir,
+        "revision": model_args.model_revision,
+        "token": model_args.token,
+        "trust_remote_code": model_args.trust_remote_code,
+    }
+    config = AutoConfig.from_pretrained(model_args.config_name or model_args.model_name_or_path, **hub)
+    config.update(data.label_config(config, trains=trains))
+    tokenizer = AutoTokenizer.from_pretrained(model_args.tokenizer_name or model_args.model_name_or_path, **hub)
+    check_tokenizer(tokenizer, config, data_args)
+    if model_args.random_init:
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=model_args.trust_remote_code)
+    else:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            model_args.model_name_or_path,
+            config=config,
+            ignore_mismatched_sizes=model_args.ignore_mismatched_sizes,
+            **hub,
+        )
+    return model, tokenizer
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, args: GlueDataArguments) -> None:
+    """
+    Refuse a tokenizer that is not the model's; say so where the texts are cut shorter than asked for.
+
+    Raises:
+        ValueError: if the tokenizer has more tokens than the model has embeddings.
+    """
+    if len(tokenizer) > config.vocab_size:
+        raise ValueError(
+            f"The tokenizer has {len(tokenizer)} tokens, the model embeds {config.vocab_size}: it is not the tokenizer of "
+            "this model. Pass the right one as `tokenizer_name`."
+        )
+    if args.max_seq_length > longest_input(tokenizer, config):
+        logger.warning(
+            f"`max_seq_length={args.max_seq_length}` is more than the model takes; texts are cut at "
+            f"{longest_input(tokenizer, config)} tokens."
+        )
