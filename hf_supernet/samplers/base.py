@@ -1,0 +1,122 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The interface of samplers: which architectures the next optimisation step trains."""
+
+import random
+from abc import ABC, abstractmethod
+
+from ..architecture import Architecture
+from ..search_space import SearchSpace
+
+
+class ArchitectureSampler(ABC):
+    """
+    Decides which architectures an optimisation step trains.
+
+    What [`~ArchitectureSampler.sample`] returns is a function of search space, seed and step alone: the same on every
+    rank and after a resume, however often it is asked and in whatever order. Derived classes set `name`, draw only from
+    [`~ArchitectureSampler.generator`], and put into [`~ArchitectureSampler.settings`] what options they have.
+
+    Args:
+        search_space ([`SearchSpace`]):
+            The space.
+        seed (`int`, *optional*, defaults to 0):
+            The seed of all draws.
+
+    Example:
+
+    ```python
+    >>> from hf_supernet.samplers import ArchitectureSampler, register_sampler
+
+    >>> class FirstSampler(ArchitectureSampler):
+    ...     name = "first"
+    ...
+    ...     def sample(self, step):
+    ...         return [next(iter(self.search_space))]
+
+    >>> register_sampler(name="first", sampler_class=FirstSampler)
+    ```
+    """
+
+    name: str
+
+    def __init__(self, search_space: SearchSpace, seed: int = 0):
+        if isinstance(seed, bool) or not isinstance(seed, int):
+            raise ValueError(f"`seed` is an integer, got {seed!r}.")
+        self.search_space = search_space
+        self.seed = seed
+
+    @abstractmethod
+    def sample(self, step: int) -> list[Architecture]:
+        """
+        The architectures that optimisation step `step` trains, in order; their gradients are summed.
+
+        Args:
+            step (`int`):
+                The global step, from 0.
+
+        Returns:
+            `list[Architecture]`: at least one.
+        """
+
+    def settings(self) -> dict:
+        """The options of this sampler besides space and seed, as values that JSON can hold."""
+        return {}
+
+    def state_dict(self) -> dict:
+        """What a checkpoint keeps, as values that JSON can hold."""
+        return {
+            "name": self.name,
+            "seed": self.seed,
+            "search_space": self.search_space.fingerprint,
+            **self.settings(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """
+        Takes up the state of a checkpoint.
+
+        Raises:
+            ValueError: where it was saved by another sampler, or for another space, seed or setting; the message says
+                what differs.
+        """
+        expected = ArchitectureSampler.state_dict(self)
+        differences = [
+            f"`{key}` is {state.get(key)!r} in the state and {value!r} here"
+            for key, value in expected.items()
+            if state.get(key) != value
+        ]
+        if differences:
+            raise ValueError(
+                f"The state does not belong to this {type(self).__name__}: {'; '.join(differences)}. Resume with the"
+                " settings of the interrupted run, or start a new one."
+            )
+
+    def generator(self, *key: int | str) -> random.Random:
+        """The random generator of this sampler for a key, such as a step: the same in every process."""
+        # A string is hashed by SHA-512 here, so that neighbouring seeds and steps give unrelated draws.
+        return random.Random("/".join(map(str, (self.name, self.seed, *key))))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.search_space!r}, seed={self.seed})"
+
+
+def check_step(step: int) -> int:
+    """Returns `step`, or raises a `ValueError` where it is negative or no integer."""
+    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+        raise ValueError(f"`step` is an integer from 0, got {step!r}.")
+    return step
+
+
+__all__ = ["ArchitectureSampler", "check_step"]

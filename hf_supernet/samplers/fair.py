@@ -1,0 +1,76 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Fair sampling: every candidate of every layer equally often."""
+
+from ..architecture import Architecture
+from ..models.searched_bert.configuration_searched_bert import Operator
+from ..search_space import SearchSpace
+from .base import ArchitectureSampler, check_step
+
+
+class FairSampler(ArchitectureSampler):
+    """
+    As many paths a step as the longest list has candidates, such that each candidate of each layer is trained exactly
+    once; the gradients of the paths are summed and applied in one update.
+
+    [FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture
+    Search](https://huggingface.co/papers/1907.01845) (Chu et al., ICCV 2021).
+
+    The paper has equally many candidates in each layer. Ours goes on to unequal lists: each layer deals one random
+    permutation of its candidates after another, across the steps. In a layer with n candidates, m being the largest
+    number, each candidate is trained equally often within every n / gcd(m, n) steps; within one step, the numbers of two
+    candidates differ by 2 at the most.
+
+    Args:
+        search_space ([`SearchSpace`]):
+            The space; it has to have `identity_placement="anywhere"`.
+        seed (`int`, *optional*, defaults to 0):
+            The seed of all draws.
+
+    Raises:
+        ValueError: for a space whose identities stand at the end.
+    """
+
+    name = "fair"
+
+    def __init__(self, search_space: SearchSpace, seed: int = 0):
+        super().__init__(search_space, seed)
+        if search_space.identity_placement != "anywhere":
+            raise ValueError(
+                "Fair sampling chooses in every layer independently of the others, which `identity_placement='end'`"
+                " does not allow: behind an identity, only identities are legal. Use the 'uniform' or the 'gradual'"
+                " sampler, or a space with `identity_placement='anywhere'`."
+            )
+        self.num_paths = max(map(len, search_space.candidates))
+
+    def sample(self, step: int) -> list[Architecture]:
+        check_step(step)
+        dealt = [self._deal(layer, step) for layer in range(len(self.search_space))]
+        return [Architecture(operators) for operators in zip(*dealt, strict=True)]
+
+    def _deal(self, layer: int, step: int) -> list[Operator]:
+        """The operators of one layer in the paths of this step, cut out of an endless row of permutations."""
+        candidates = self.search_space.candidates[layer]
+        start = step * self.num_paths
+        first, offset = divmod(start, len(candidates))
+        last = (start + self.num_paths - 1) // len(candidates)
+        row: list[Operator] = []
+        for block in range(first, last + 1):
+            permutation = list(candidates)
+            self.generator(layer, block).shuffle(permutation)
+            row += permutation
+        return row[offset : offset + self.num_paths]
+
+
+__all__ = ["FairSampler"]
