@@ -330,6 +330,14 @@ class SupernetTrainer(Trainer):
             inputs = {**inputs, "architecture": self._architecture}
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
 
+    def get_train_dataloader(self) -> DataLoader:
+        loader = super().get_train_dataloader()
+        # A loader draws a seed for its workers when they start, which a resumed run does at another time: not from the
+        # generator that dropout uses.
+        generator = torch.Generator().manual_seed(self.args.data_seed or self.args.seed)
+        getattr(loader, "base_dataloader", loader).generator = generator
+        return loader
+
     def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
         collator = self.data_collator
         self.data_collator = _fixed_masks(collator)

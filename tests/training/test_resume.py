@@ -1,0 +1,210 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A run that was killed and resumed is the run that was not."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from hf_supernet.training.checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state
+
+from .conftest import Killed, KillAt, make_dataset, make_supernet
+
+
+TIMES = ("runtime", "per_second", "flos")
+
+MAGIC_AT = {
+    "sampler": "gradual",
+    "alignment_weight": 0.5,
+    "anchor_interval": 2,
+    "anchor_eval_samples": 12,
+    "logging_steps": 3,
+    "save_strategy": "steps",
+    "save_steps": 4,
+    "eval_strategy": "steps",
+    "eval_steps": 5,
+    "max_steps": 14,
+}
+
+
+def history_without_times(trainer) -> list[dict]:
+    return [
+        {key: value for key, value in entry.items() if not any(time in key for time in TIMES)}
+        for entry in trainer.state.log_history
+    ]
+
+
+def assert_same_run(resumed, uninterrupted):
+    weights = uninterrupted.model.state_dict()
+    for name, tensor in resumed.model.state_dict().items():
+        assert torch.equal(tensor, weights[name]), name
+    assert history_without_times(resumed) == history_without_times(uninterrupted)
+    assert resumed.sampler.state_dict() == uninterrupted.sampler.state_dict()
+    if uninterrupted.anchor is not None:
+        assert resumed.anchor.state_dict() == uninterrupted.anchor.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("killed_at", "arguments"),
+    [
+        # 44 examples are 6 batches an epoch: steps 4, 8 and 12 lie within one, none is a multiple of 3.
+        (5, {}),
+        (9, {"dataloader_num_workers": 2}),
+        (13, {"gradient_accumulation_steps": 2}),
+        (7, {"sampler": "fair", "alignment_weight": 0.0}),
+        (10, {"sampler": "uniform", "save_steps": 6, "alignment_layers": "differing"}),  # a checkpoint between epochs
+        (11, {"lr_scheduler_type": "cosine", "warmup_steps": 3, "dataloader_persistent_workers": True,
+              "dataloader_num_workers": 1}),
+    ],
+)  # fmt: skip
+def test_resumed_equals_uninterrupted(make_trainer, killed_at, arguments):
+    arguments = MAGIC_AT | arguments
+    uninterrupted = make_trainer("whole", **arguments)
+    uninterrupted.train()
+    with pytest.raises(Killed):
+        make_trainer("killed", callbacks=[KillAt(killed_at)], **arguments).train()
+    model = make_supernet()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()  # what is not loaded shows
+    torch.manual_seed(99)
+    resumed = make_trainer("killed", model=model, **arguments)
+    resumed.train(resume_from_checkpoint=True)
+    assert_same_run(resumed, uninterrupted)
+
+
+def test_resumed_stream_equals_uninterrupted(make_trainer):
+    stream = make_dataset(44).to_iterable_dataset(num_shards=1)
+    uninterrupted = make_trainer("whole", train_dataset=stream, **MAGIC_AT | {"max_steps": 5, "save_steps": 2})
+    uninterrupted.train()
+    arguments = MAGIC_AT | {"max_steps": 5, "save_steps": 2}
+    with pytest.raises(Killed):
+        make_trainer("killed", train_dataset=stream, callbacks=[KillAt(3)], **arguments).train()
+    resumed = make_trainer("killed", train_dataset=stream, **arguments)
+    resumed.train(resume_from_checkpoint=True)
+    assert_same_run(resumed, uninterrupted)
+
+
+def test_run_killed_by_the_system_resumes(make_trainer, tmp_path):
+    """SIGKILL while a checkpoint is being written: the half one is passed over, the run ends as it would have."""
+    arguments = MAGIC_AT | {"max_steps": 10}
+    uninterrupted = make_trainer("whole", **arguments)
+    uninterrupted.train()
+    script = textwrap.dedent(
+        f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from pathlib import Path
+        import hf_supernet.training.trainer as module
+        from tests.training.conftest import *
+
+        torch.set_num_threads(1)
+        write = module.write_supernet_state
+        def write_or_die(folder, state):
+            if Path(folder).name == "checkpoint-8":
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(folder, state)
+        module.write_supernet_state = write_or_die
+        make = make_trainer.__wrapped__ if hasattr(make_trainer, "__wrapped__") else make_trainer._get_wrapped_function()
+        make(Path({str(tmp_path)!r}))("killed", **{arguments!r}).train()
+        """
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert (tmp_path / "killed" / "checkpoint-8").is_dir()
+    resumed = make_trainer("killed", **arguments)
+    resumed.train(resume_from_checkpoint=True)
+    assert_same_run(resumed, uninterrupted)
+
+
+def test_old_checkpoints_go_only_when_the_new_one_is_whole(make_trainer, tmp_path, monkeypatch):
+    import hf_supernet.training.trainer as module
+
+    def die(folder, state):
+        if Path(folder).name == "checkpoint-4":
+            raise Killed
+        write(folder, state)
+
+    write = module.write_supernet_state
+    monkeypatch.setattr(module, "write_supernet_state", die)
+    trainer = make_trainer(save_strategy="steps", save_steps=2, save_total_limit=1)
+    with pytest.raises(Killed):
+        trainer.train()
+    assert last_complete_checkpoint(tmp_path / "run").endswith("checkpoint-2")
+
+
+@pytest.fixture
+def checkpoint(make_trainer, tmp_path) -> Path:
+    make_trainer(save_strategy="steps", save_steps=2, max_steps=2).train()
+    return tmp_path / "run" / "checkpoint-2"
+
+
+def damage_weights(folder: Path):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+DAMAGES = [
+    (damage_weights, r"model\.safetensors has \d+ bytes instead of \d+"),
+    (lambda folder: (folder / "optimizer.pt").unlink(), r"optimizer\.pt is missing"),
+    (lambda folder: (folder / SUPERNET_STATE_NAME).unlink(), "no complete checkpoint"),
+    (lambda folder: (folder / SUPERNET_STATE_NAME).write_text("{"), "damaged"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES)
+def test_damaged_checkpoint_is_an_error(make_trainer, checkpoint, damage, message):
+    damage(checkpoint)
+    trainer = make_trainer()
+    with pytest.raises(ValueError, match=message):
+        trainer.train(resume_from_checkpoint=str(checkpoint))
+    with pytest.raises(ValueError, match="No complete checkpoint"):
+        trainer.train(resume_from_checkpoint=True)
+
+
+def test_last_complete_checkpoint_passes_over_damaged_ones(checkpoint):
+    newer = checkpoint.with_name("checkpoint-10")
+    shutil.copytree(checkpoint, newer)
+    assert last_complete_checkpoint(checkpoint.parent) == str(newer)
+    damage_weights(newer)
+    assert last_complete_checkpoint(checkpoint.parent) == str(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sampler": "gradual"}, "does not belong to this GradualSampler"),
+        ({"sampler_seed": 7}, "`seed` is 42 in the state and 7 here"),
+        ({"alignment_weight": 0.1}, "of a run without alignment"),
+    ],
+)
+def test_checkpoint_of_another_run_is_an_error(make_trainer, checkpoint, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_trainer(**arguments).train(resume_from_checkpoint=str(checkpoint))
+
+
+def test_checkpoint_of_more_processes_is_an_error(make_trainer, checkpoint):
+    state = read_supernet_state(checkpoint)
+    state["losses"]["since_log"] *= 2
+    (checkpoint / SUPERNET_STATE_NAME).write_text(json.dumps(state))
+    with pytest.raises(ValueError, match="a run with 2 processes, this one has 1"):
+        make_trainer().train(resume_from_checkpoint=str(checkpoint))
