@@ -13,7 +13,10 @@
 # limitations under the License.
 """The model to fine-tune: its options and how it is loaded, for both of the examples' scripts."""
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from transformers import (
     AutoConfig,
@@ -27,6 +30,7 @@ from transformers.utils import logging
 
 from hf_supernet.data.glue import GlueData, longest_input
 from hf_supernet.data.glue_arguments import GlueDataArguments
+from hf_supernet.evaluation.glue_card import FineTuningCard
 
 
 logger = logging.get_logger(__name__)
@@ -136,3 +140,69 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
             f"`max_seq_length={args.max_seq_length}` is more than the model takes; texts are cut at "
             f"{longest_input(tokenizer, config)} tokens."
         )
+
+
+def fine_tuning_card(
+    model_args: ModelArguments,
+    data_args: GlueDataArguments,
+    output_dir: str,
+    hub_model_id: str | None,
+    hyperparameters: dict[str, Any],
+    metrics: dict[str, float] | None = None,
+) -> FineTuningCard:
+    """
+    The card of a fine-tuned model.
+
+    Args:
+        model_args (`ModelArguments`):
+            The model it started from.
+        data_args (`GlueDataArguments`):
+            The data.
+        output_dir (`str`):
+            The folder the model is written to: its name is the model's, unless it goes to the Hub.
+        hub_model_id (`str`, *optional*):
+            The model's name on the Hub.
+        hyperparameters (`dict[str, Any]`):
+            The settings of the training, by a readable name.
+        metrics (`dict[str, float]`, *optional*):
+            The results, where there are some already.
+
+    Returns:
+        `FineTuningCard`: The card, not yet written.
+    """
+    return FineTuningCard(
+        model_name=hub_model_id or Path(output_dir).resolve().name,
+        start=model_args.model_name_or_path,
+        random_init=model_args.random_init,
+        data_name=data_args.description,
+        task_name=data_args.task_name,
+        dataset_name=data_args.hub_dataset,
+        hyperparameters=hyperparameters,
+        metrics=metrics or {},
+    )
+
+
+def find_checkpoint(name: str | None, output_dir: str | os.PathLike) -> Path | None:
+    """
+    The folder to resume from.
+
+    Args:
+        name (`str`, *optional*):
+            A folder; `"last"` is the `step_*` of `output_dir` with the most steps.
+        output_dir (`str` or `os.PathLike`):
+            Where the run writes its checkpoints.
+
+    Returns:
+        `Path`, *optional*: The folder, `None` where no name is given.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+    """
+    if name == "last":
+        folders = [path for path in Path(output_dir).glob("step_*") if path.name.removeprefix("step_").isdecimal()]
+        if not folders:
+            raise FileNotFoundError(f'`resume_from_checkpoint`: "{output_dir}" has no checkpoint `step_*`.')
+        return max(folders, key=lambda path: int(path.name.removeprefix("step_")))
+    if name is not None and not Path(name).is_dir():
+        raise FileNotFoundError(f'`resume_from_checkpoint`: there is no folder "{name}".')
+    return None if name is None else Path(name)

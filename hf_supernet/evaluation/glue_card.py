@@ -1,0 +1,165 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The model card of a fine-tuned classifier: what it was made from and what it scored, nothing that is not known."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from hf_supernet.evaluation.glue import GLUE_TASKS
+
+
+# Between these two lines the README is ours; what else a user wrote there is kept.
+BEGIN = "<!-- fine-tuning: begin -->"
+END = "<!-- fine-tuning: end -->"
+
+
+def write_atomically(path: str | os.PathLike, text: str) -> None:
+    """Write a text file so that it is there whole or not at all: under a temporary name first, then moved into place."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+@dataclass
+class FineTuningCard:
+    """
+    What the card of a fine-tuned model says.
+
+    Args:
+        model_name (`str`):
+            Name of the fine-tuned model: its repository on the Hub, or its folder.
+        start (`str`):
+            Name of the model it started from, on the Hub or as a folder.
+        random_init (`bool`):
+            Whether only the configuration of `start` was used, with random weights.
+        data_name (`str`):
+            What the model was trained on, in words.
+        task_name (`str`, *optional*):
+            The GLUE task, where it is one.
+        dataset_name (`str`, *optional*):
+            The data set on the Hub, where it came from there.
+        hyperparameters (`dict[str, Any]`, *optional*, defaults to `{}`):
+            The settings of the training.
+        metrics (`dict[str, float]`, *optional*, defaults to `{}`):
+            The results so far, with the Trainer's names (`eval_accuracy`, `eval_accuracy_mm`, `eval_samples`).
+    """
+
+    model_name: str
+    start: str
+    random_init: bool
+    data_name: str
+    task_name: str | None = None
+    dataset_name: str | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The metrics that are scores or losses of an evaluation, without its times and counts."""
+        skipped = ("samples", "runtime", "per_second", "steps", "epoch", "time")
+        return {
+            name.removeprefix("eval_"): value
+            for name, value in self.metrics.items()
+            if name.startswith("eval_") and not any(word in name for word in skipped)
+        }
+
+    def data(self) -> ModelCardData:
+        """The metadata, with the scores as a `model-index`."""
+        metrics = GLUE_TASKS[self.task_name].metrics if self.task_name else ("accuracy", "pearson", "spearmanr")
+        results = [
+            EvalResult(
+                task_type="text-classification",
+                task_name="Text Classification",
+                dataset_type="glue" if self.task_name else "custom",
+                dataset_name=self.data_name,
+                dataset_config=self.task_name,
+                dataset_split="validation_mismatched" if name.endswith("_mm") else "validation",
+                metric_type=name.removesuffix("_mm"),
+                metric_name=name,
+                metric_value=round(value, 4),
+            )
+            for name, value in self.scores.items()
+            if name.removesuffix("_mm") in metrics
+        ]
+        return ModelCardData(
+            library_name="transformers",
+            pipeline_tag="text-classification",
+            language="en" if self.task_name else None,
+            base_model=None if self.random_init or Path(self.start).exists() else self.start,
+            datasets=[self.dataset_name] if self.dataset_name else None,
+            metrics=sorted({result.metric_type for result in results}) or None,
+            model_name=self.model_name,
+            eval_results=results or None,
+        )
+
+    def text(self) -> str:
+        """The section of the card, in Markdown."""
+        start = Path(self.start).resolve().name if Path(self.start).exists() else self.start
+        origin = f"random weights, with the configuration of `{start}`" if self.random_init else f"`{start}`"
+        lines = [
+            BEGIN,
+            f"# {self.model_name}",
+            "",
+            f"Text classifier, trained on {self.data_name}, starting from {origin}.",
+            "",
+            "```python",
+            "import hf_supernet  # registers the `searched-bert` architecture; not needed for a plain BERT",
+            "from transformers import pipeline",
+            "",
+            f'classifier = pipeline("text-classification", model="{self.model_name}")',
+            "```",
+            "",
+        ]
+        if self.scores:
+            rows = self.metrics.get("eval_samples")
+            lines += [
+                f"## Results on the validation set{f' ({rows} rows)' if rows else ''}",
+                "",
+                "| | |",
+                "| --- | --- |",
+            ]
+            lines += [f"| {name} | {value:.4f} |" for name, value in self.scores.items()] + [""]
+        if self.hyperparameters:
+            lines += ["## Training", "", "| | |", "| --- | --- |"]
+            lines += [f"| {name} | {value} |" for name, value in self.hyperparameters.items()] + [""]
+        return "\n".join([*lines, END])
+
+    def write(self, folder: str | os.PathLike) -> Path:
+        """
+        Write the card as `README.md`; where there is one, our section and our metadata are replaced, the rest is kept.
+
+        Args:
+            folder (`str` or `os.PathLike`):
+                The folder of the model.
+
+        Returns:
+            `Path`: The file.
+        """
+        path = Path(folder) / "README.md"
+        data, body = self.data(), self.text()
+        if path.exists():
+            card = ModelCard.load(path, ignore_metadata_errors=True)
+            old_data = {key: value for key, value in card.data.to_dict().items() if key != "model-index"}
+            new_data = {key: value for key, value in data.__dict__.items() if value is not None}
+            data = ModelCardData(**(old_data | new_data))
+            before, begin, rest = card.text.partition(BEGIN)
+            _, end, after = rest.partition(END)
+            body = before + body + after if begin and end else f"{card.text.rstrip()}\n\n{body}"
+        write_atomically(path, f"---\n{data}\n---\n\n{body.strip()}\n")
+        return path
