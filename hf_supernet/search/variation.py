@@ -1,0 +1,175 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What pymoo's algorithms need to work on architectures: sampling, crossover, mutation, repair, no doubles."""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+from pymoo.core.crossover import Crossover
+from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.mutation import Mutation
+from pymoo.core.problem import Problem
+from pymoo.core.repair import Repair
+from pymoo.core.sampling import Sampling
+
+from ..architecture import Architecture
+from ..path_counting import IDENTITY
+from ..search_space import SearchSpace
+from .objectives import FeasibleSpace
+
+
+_ATTEMPTS_PER_ARCHITECTURE = 20
+
+
+class ArchitectureProblem(Problem):
+    """
+    A search space as pymoo sees it: an integer for each layer, the position of its operator among the candidates.
+
+    Args:
+        feasible ([`FeasibleSpace`]):
+            The space with its constraints.
+        n_obj (`int`, *optional*, defaults to 1):
+            The number of objectives.
+    """
+
+    def __init__(self, feasible: FeasibleSpace, n_obj: int = 1):
+        self.feasible = feasible
+        self.search_space: SearchSpace = feasible.search_space
+        self._positions = [
+            {operator: index for index, operator in enumerate(row)} for row in self.search_space.candidates
+        ]
+        upper = np.array([len(row) - 1 for row in self.search_space.candidates])
+        super().__init__(n_var=len(upper), n_obj=n_obj, xl=np.zeros_like(upper), xu=upper, vtype=int)
+
+    def encode(self, architectures: Sequence[Architecture]) -> np.ndarray:
+        """The integers of some architectures, one row for each."""
+        return np.array(
+            [[row[item] for row, item in zip(self._positions, path, strict=True)] for path in architectures]
+        )
+
+    def decode(self, rows: np.ndarray) -> list[Architecture]:
+        """The architectures of some rows of integers."""
+        candidates = self.search_space.candidates
+        return [Architecture(tuple(c[index] for c, index in zip(candidates, row, strict=True))) for row in rows]
+
+
+def generator_from(random_state: np.random.Generator) -> random.Random:
+    """A generator of the kind that search spaces draw with, seeded by pymoo's."""
+    return random.Random(int(random_state.integers(2**63)))
+
+
+class FeasibleSampling(Sampling):
+    """Distinct architectures within the constraints; fewer than asked for where there are not as many."""
+
+    def _do(self, problem: ArchitectureProblem, n_samples: int, *args, random_state=None, **kwargs) -> np.ndarray:
+        generator = generator_from(random_state)
+        drawn: dict[Architecture, None] = {}
+        for _ in range(n_samples * _ATTEMPTS_PER_ARCHITECTURE):
+            drawn[problem.feasible.sample(generator)] = None
+            if len(drawn) == n_samples:
+                break
+        return problem.encode(list(drawn))
+
+
+def recombine(
+    search_space: SearchSpace, one: Architecture, two: Architecture, generator: random.Random
+) -> Architecture:
+    """
+    A child of two architectures: each layer from one of them, at random.
+
+    With identities only at the end, it has the depth of one of the two, and in front of that no identity.
+    """
+    if search_space.identity_placement == "anywhere":
+        return Architecture(tuple(generator.choice(pair) for pair in zip(one, two, strict=True)))
+    depth = sum(operator != IDENTITY for operator in generator.choice((one, two)))
+    pairs = [[item for item in pair if item != IDENTITY] for pair in zip(one, two, strict=True)]
+    operators = tuple(generator.choice(pair) for pair in pairs[:depth])
+    return Architecture(operators + (IDENTITY,) * (len(one) - depth))
+
+
+class LayerCrossover(Crossover):
+    """[`recombine`] of two parents to one child."""
+
+    def __init__(self, **kwargs):
+        super().__init__(n_parents=2, n_offsprings=1, **kwargs)
+
+    def _do(self, problem: ArchitectureProblem, X: np.ndarray, *args, random_state=None, **kwargs) -> np.ndarray:
+        generator = generator_from(random_state)
+        parents = zip(problem.decode(X[0]), problem.decode(X[1]), strict=True)
+        children = [recombine(problem.search_space, one, two, generator) for one, two in parents]
+        return problem.encode(children)[None]
+
+
+class NeighbourMutation(Mutation):
+    """
+    Changes one operator after the other, each step to a random neighbour in the search space.
+
+    Args:
+        probability (`float`):
+            The mean share of layers; at least one step is taken.
+    """
+
+    def __init__(self, probability: float):
+        super().__init__()
+        self.probability = probability
+
+    def _do(self, problem: ArchitectureProblem, X: np.ndarray, *args, random_state=None, **kwargs) -> np.ndarray:
+        generator = generator_from(random_state)
+        steps = np.maximum(1, random_state.binomial(X.shape[1], self.probability, size=len(X)))
+        mutated = []
+        for architecture, count in zip(problem.decode(X), steps, strict=True):
+            for _ in range(count):
+                neighbours = problem.search_space.neighbours(architecture)
+                architecture = generator.choice(neighbours) if neighbours else architecture
+            mutated.append(architecture)
+        return problem.encode(mutated)
+
+
+class FeasibleRepair(Repair):
+    """Changes what misses a constraint until it keeps all; see [`FeasibleSpace.repair`]."""
+
+    def _do(self, problem: ArchitectureProblem, X: np.ndarray, random_state=None, **kwargs) -> np.ndarray:
+        generator = generator_from(random_state)
+        return problem.encode([problem.feasible.repair(item, generator) for item in problem.decode(X)])
+
+
+class UnseenOnly(DuplicateElimination):
+    """Lets each row pass once in a whole search. What has passed goes into `seen` by [`UnseenOnly.add`]."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen: set[bytes] = set()
+
+    def add(self, rows: np.ndarray) -> None:
+        self.seen.update(row.tobytes() for row in rows)
+
+    def do(self, pop, *others, **kwargs):
+        taken = self.seen | {row.tobytes() for other in others if len(other) for row in other.get("X")}
+        kept = []
+        for index, row in enumerate(pop.get("X")):
+            kept += [] if row.tobytes() in taken else [index]
+            taken.add(row.tobytes())
+        return pop[kept]
+
+
+__all__ = [
+    "ArchitectureProblem",
+    "FeasibleRepair",
+    "FeasibleSampling",
+    "LayerCrossover",
+    "NeighbourMutation",
+    "UnseenOnly",
+    "recombine",
+]
