@@ -78,9 +78,12 @@ class Evaluator:
         was_training = self.model.training
         self.model.eval()
         try:
-            with torch.no_grad(), self.autocast():
+            # A data loader draws a seed from the global generator each time it is walked: evaluating leaves no trace.
+            with torch.random.fork_rng(devices=[]), torch.no_grad(), self.autocast():
                 for batch in tqdm(self.batches, desc="Evaluating children", disable=not progress, leave=False):
                     batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+                    if "labels" not in batch:
+                        raise ValueError(f"A dev batch needs `labels`; this one has {', '.join(batch)}.")
                     labels = batch.pop("labels")
                     sums[:-1] += self._batch_losses(batch, labels, ordered)
                     sums[-1] += (labels != -100).sum()

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from transformers import initialization as init
 from transformers.activations import ACT2FN
+from transformers.loss.loss_utils import fixed_cross_entropy
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
@@ -352,7 +353,12 @@ class SearchedBertPreTrainedModel(PreTrainedModel):
     config: SearchedBertConfig
     base_model_prefix = "searched_bert"
     supports_gradient_checkpointing = True
-    _no_split_modules = ["SearchedBertEmbeddings", "SearchedBertOperator"]
+    _no_split_modules = [
+        "SearchedBertEmbeddings",
+        "SearchedBertAttention",
+        "SearchedBertFeedForward",
+        "SearchedBertConvolution",
+    ]
     _supports_flash_attn = True
     _supports_sdpa = True
     _supports_flex_attn = True
@@ -473,6 +479,7 @@ class MaskedLMMixin:
             token_type_ids=token_type_ids,
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         return self.apply_head(outputs, labels, num_items_in_batch, prediction_positions)
@@ -524,6 +531,7 @@ class SequenceClassificationMixin:
             token_type_ids=token_type_ids,
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         return self.apply_head(outputs, labels, num_items_in_batch)
@@ -538,8 +546,8 @@ class SequenceClassificationMixin:
         logits = self.classifier(self.dropout(outputs.pooler_output))
         loss = None
         if labels is not None:
-            loss = self.loss_function(labels, logits, self.config)
-            if num_items_in_batch is not None:
+            loss = self.loss_function(labels, logits, self.config, num_items_in_batch=num_items_in_batch)
+            if num_items_in_batch is not None and self.config.problem_type != "single_label_classification":
                 # The library's loss for regression and for several labels is a mean that knows no other divisor.
                 loss = loss * (labels.numel() / num_items_in_batch)
         return SequenceClassifierOutput(
@@ -616,6 +624,7 @@ class SearchedBertForTokenClassification(SearchedBertPreTrainedModel):
             token_type_ids=token_type_ids,
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         logits = self.classifier(self.dropout(outputs.last_hidden_state))
@@ -662,6 +671,7 @@ class SearchedBertForQuestionAnswering(SearchedBertPreTrainedModel):
             token_type_ids=token_type_ids,
             position_ids=position_ids,
             inputs_embeds=inputs_embeds,
+            return_dict=True,
             **kwargs,
         )
         start_logits, end_logits = self.qa_outputs(outputs.last_hidden_state).unbind(dim=-1)
@@ -719,13 +729,11 @@ class SearchedBertForMultipleChoice(SearchedBertPreTrainedModel):
             "inputs_embeds": inputs_embeds,
         }
         flat = {name: None if value is None else value.flatten(0, 1) for name, value in inputs.items()}
-        outputs = self.searched_bert(**flat, **kwargs)
+        outputs = self.searched_bert(**flat, return_dict=True, **kwargs)
         logits = self.classifier(self.dropout(outputs.pooler_output)).view(-1, num_choices)
         loss = None
         if labels is not None:
-            loss = nn.functional.cross_entropy(logits, labels)
-            if num_items_in_batch is not None:
-                loss = loss * (labels.numel() / num_items_in_batch)
+            loss = fixed_cross_entropy(logits, labels, num_items_in_batch)
         return MultipleChoiceModelOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )

@@ -17,10 +17,10 @@ from dataclasses import field
 
 from huggingface_hub.dataclasses import strict
 
+from ...search_space import IDENTITY_PLACEMENTS, SearchSpace
 from ..searched_bert.configuration_searched_bert import Operator, SearchedBertBaseConfig, SearchedBertConfig
 
 
-IDENTITY_PLACEMENTS = ("anywhere", "end")
 WEIGHT_SHARING = ("separate",)
 
 
@@ -98,6 +98,11 @@ class SupernetBertConfig(SearchedBertBaseConfig):
             raise ValueError(
                 f"`identity_placement` must be one of {', '.join(IDENTITY_PLACEMENTS)}; got {self.identity_placement!r}."
             )
+
+    def validate_default_architecture(self):
+        """The architecture of a forward pass that names none is one of the space."""
+        if self.default_architecture is not None:
+            SearchSpace.from_config(self).check(self.default_architecture)
 
     def child_config(self, operators: tuple[Operator, ...]) -> SearchedBertConfig:
         """The configuration of the child that has these operators; labels, token ids and sizes are this one's."""

@@ -65,7 +65,7 @@ def _supernet_config(bert, candidate_operators, identity_placement) -> SupernetB
     if candidate_operators is None:
         candidate_operators = [*own, "convolution-3", "convolution-5", "identity"]
     names = [name for name in SupernetBertConfig.__dataclass_fields__ if name not in ("model_type", "architectures")]
-    fields = {name: value for name, value in source.to_dict().items() if name in names and value is not None}
+    fields = {name: value for name, value in source.to_dict().items() if name in names}
     fields |= {"num_hidden_layers": 2 * source.num_hidden_layers, "embedding_size": source.hidden_size}
     config = SupernetBertConfig(
         **fields, candidate_operators=candidate_operators, identity_placement=identity_placement

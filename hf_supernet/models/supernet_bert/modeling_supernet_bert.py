@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers import initialization as init
 from transformers.modeling_outputs import (
     BaseModelOutputWithPooling,
     MaskedLMOutput,
@@ -38,12 +37,12 @@ from ..searched_bert.modeling_searched_bert import (
     SearchedBertEmbeddings,
     SearchedBertForMaskedLM,
     SearchedBertForSequenceClassification,
+    SearchedBertIdentity,
     SearchedBertLMPredictionHead,
     SearchedBertModel,
     SearchedBertOperator,
     SearchedBertPooler,
     SearchedBertPreTrainedModel,
-    SearchedBertSelfAttention,
     SequenceClassificationMixin,
     build_operator,
     classifier_dropout,
@@ -95,25 +94,12 @@ class SupernetBertEncoder(nn.Module):
             yield hidden_states
 
 
-class SupernetBertPreTrainedModel(PreTrainedModel):
-    """Loading, saving and initialisation of every SupernetBERT model, and what all of them can do."""
+class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
+    """What every SupernetBERT model can do; loading, saving, initialisation and recorded outputs are the child's."""
 
     config: SupernetBertConfig
     base_model_prefix = "supernet_bert"
-    supports_gradient_checkpointing = True
-    _no_split_modules = ["SearchedBertEmbeddings", "SearchedBertOperator"]
-    _supports_flash_attn = True
-    _supports_sdpa = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
-    _can_record_outputs = {"hidden_states": SearchedBertOperator, "attentions": SearchedBertSelfAttention}
     child_class: type[SearchedBertPreTrainedModel]
-
-    @torch.no_grad()
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
-        if isinstance(module, SearchedBertLMPredictionHead):
-            init.zeros_(module.bias)
 
     @property
     def search_space(self) -> SearchSpace:
@@ -134,7 +120,7 @@ class SupernetBertPreTrainedModel(PreTrainedModel):
         if architecture is None:
             architecture = self.config.default_architecture
             if architecture is None:
-                return Architecture(tuple(candidates[0] for candidates in self.search_space.candidates))
+                architecture = Architecture(tuple(candidates[0] for candidates in self.search_space.candidates))
         return self.search_space.check(architecture)
 
     def compile_operators(self, **kwargs) -> None:
@@ -142,12 +128,20 @@ class SupernetBertPreTrainedModel(PreTrainedModel):
         Compiles each operator by itself, in place. A graph of the whole model would be a new one for every
         architecture; operators of one kind and shape share theirs.
 
+        Operators share one code object, whose graphs `torch.compile` limits to 8 before it falls back to eager: the
+        limit is raised (`torch._dynamo.config.recompile_limit`) to what this search space may need.
+
         Args:
             kwargs:
                 Passed on to `torch.compile`.
         """
+        distinct = {operator for candidates in self.search_space.candidates for operator in candidates}
+        # Each may be met with and without a mask, with and without gradients, at a fixed and at a changing length.
+        limit = 8 * len(distinct)
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, limit)
         for module in self.modules():
-            if isinstance(module, SearchedBertOperator):
+            # An identity has nothing to compile, and its empty graph would make dynamo give up the others' code.
+            if isinstance(module, SearchedBertOperator) and not isinstance(module, SearchedBertIdentity):
                 module.compile(**kwargs)
 
     def _build_child(self, config: SearchedBertConfig) -> SearchedBertPreTrainedModel:
