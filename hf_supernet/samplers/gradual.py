@@ -18,6 +18,10 @@ from ..search_space import SearchSpace
 from .base import ArchitectureSampler, check_step
 
 
+_KEPT_STEPS = 8
+"""A callback that asks for the step just done, after the next one was drawn, must not replay the whole chain."""
+
+
 class GradualSampler(ArchitectureSampler):
     """
     One path a step, which differs from that of the step before in exactly one operator (MAGIC-T).
@@ -31,8 +35,9 @@ class GradualSampler(ArchitectureSampler):
     architecture is drawn uniformly among the legal ones that differ in one layer; each path is then visited in
     proportion to the number of legal ones next to it (no chain that moves at every step could visit all equally often).
 
-    The chain is a function of the seed. Its position is kept, so that a step costs one draw, and is part of the state,
-    so that a resumed run need not replay it; asking for an earlier step replays it from the first.
+    The chain is a function of the seed. Its last steps are kept, so that going on costs one draw, and the last of them is
+    part of the state, so that a resumed run need not replay the chain; asking for an earlier step replays it from the
+    first.
 
     Args:
         search_space ([`SearchSpace`]):
@@ -52,25 +57,32 @@ class GradualSampler(ArchitectureSampler):
         super().__init__(search_space, seed)
         self.num_modified = num_modified
         self._check_reach()
-        self._step: int | None = None
-        self._architecture: Architecture | None = None
+        self._recent: dict[int, Architecture] = {}  # by step, ascending and without gaps
 
     def sample(self, step: int) -> list[Architecture]:
         check_step(step)
-        if self._step is None or step < self._step:
-            self._step, self._architecture = 0, self.search_space.sample(self.generator(0))
-        while self._step < step:
-            generator = self.generator(self._step + 1)
-            self._architecture = self.search_space.mutate(self._architecture, self.num_modified, generator)
-            self._step += 1
-        return [self._architecture]
+        if step < min(self._recent, default=step + 1):
+            self._recent = {0: self.search_space.sample(self.generator(0))}
+        last = max(self._recent)
+        for following in range(last + 1, step + 1):
+            generator = self.generator(following)
+            self._recent[following] = self.search_space.mutate(
+                self._recent[following - 1], self.num_modified, generator
+            )
+            if len(self._recent) > _KEPT_STEPS:
+                del self._recent[min(self._recent)]
+        return [self._recent[step]]
 
     def settings(self) -> dict:
         return {"num_modified": self.num_modified}
 
     def state_dict(self) -> dict:
-        architecture = None if self._architecture is None else str(self._architecture)
-        return {**super().state_dict(), "step": self._step, "architecture": architecture}
+        step = max(self._recent, default=None)
+        return {
+            **super().state_dict(),
+            "step": step,
+            "architecture": None if step is None else str(self._recent[step]),
+        }
 
     def load_state_dict(self, state: dict) -> None:
         super().load_state_dict(state)
@@ -78,10 +90,9 @@ class GradualSampler(ArchitectureSampler):
         if missing:
             raise ValueError(f"The state of a gradual sampler has `step` and `architecture`; missing: {missing}.")
         if state["step"] is None:
-            self._step = self._architecture = None
-            return
-        architecture = self.search_space.check(state["architecture"])
-        self._step, self._architecture = check_step(state["step"]), architecture
+            self._recent = {}
+        else:
+            self._recent = {check_step(state["step"]): self.search_space.check(state["architecture"])}
 
     def _check_reach(self) -> None:
         """Some numbers of changes are impossible, and some keep the chain within a part of the space."""

@@ -99,7 +99,7 @@ def test_a_step_in_order_costs_one_draw(monkeypatch):
     sampler.sample(50)
     mutate = SearchSpace.mutate
     monkeypatch.setattr(SearchSpace, "mutate", lambda *args: calls.append(1) or mutate(*args))
-    for step in (50, 51, 51, 52):
+    for step in (50, 51, 51, 52, 51, 49, 52):
         sampler.sample(step)
     assert len(calls) == 2
 
