@@ -1,0 +1,271 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+# /// script
+# dependencies = ["hf_supernet", "transformers>=5.0", "accelerate>=1.1", "datasets>=3.0", "torch>=2.6"]
+# ///
+"""
+Train a supernet with the masked-LM loss.
+
+From scratch, with MAGIC-AT (gradual modification and alignment), on text files of your own:
+
+    python examples/run_supernet_mlm.py --train_file "text/train-*.parquet" --validation_file "text/validation-*.parquet" \
+        --vocab_size 8192 --hidden_size 128 --num_hidden_layers 12 \
+        --candidate_operators attention-4 feed_forward-512 convolution-3 convolution-5 \
+        --sampler gradual --alignment_weight 0.1 \
+        --do_train --do_eval --max_steps 3000 --per_device_train_batch_size 32 --learning_rate 1e-3 \
+        --output_dir supernet
+
+Starting from a pretrained BERT, whose sub-layers the matching candidates take over:
+
+    python examples/run_supernet_mlm.py --model_name_or_path google-bert/bert-base-uncased \
+        --dataset_name Salesforce/wikitext --dataset_config_name wikitext-103-raw-v1 \
+        --sampler uniform --do_train --do_eval --max_steps 10000 --output_dir supernet-from-bert
+
+A run that was stopped goes on with `--resume_from_checkpoint True`, or a checkpoint's folder, and ends as it would have.
+The options can also come from one `.json` or `.yaml` file: `python examples/run_supernet_mlm.py options.yaml`.
+"""
+
+import logging
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+import transformers
+from transformers import AutoConfig, AutoTokenizer, HfArgumentParser, PreTrainedTokenizerBase, set_seed
+
+from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet.data import MaskingCollator, load_text_corpus, python_prose, tokenize_corpus, train_tokenizer
+from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
+
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ModelArguments:
+    """Which supernet: one to go on with, a BERT to start from, or sizes for a new one."""
+
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={"help": "A supernet to train further, or a BERT to start from; left out: a new supernet."},
+    )
+    tokenizer_name: str | None = field(
+        default=None,
+        metadata={"help": "The tokenizer, where it is not the model's; for a new supernet, left out: one is trained."},
+    )
+    vocab_size: int = field(default=8192, metadata={"help": "The vocabulary of a tokenizer that is trained."})
+    candidate_operators: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "What each layer may choose from, such as attention-4 feed_forward-512 convolution-3 identity."
+        },
+    )
+    num_hidden_layers: int = field(default=12, metadata={"help": "Layers (operators on a path) of a new supernet."})
+    hidden_size: int = field(default=128, metadata={"help": "Hidden size of a new supernet."})
+    embedding_size: int | None = field(
+        default=None, metadata={"help": "Embedding size of a new supernet, where it is not the hidden size."}
+    )
+    attention_head_size: int | None = field(
+        default=None, metadata={"help": "Size of one head; left out: the heads split the hidden size."}
+    )
+    dropout: float = field(default=0.1, metadata={"help": "Dropout of a new supernet."})
+    identity_placement: str = field(
+        default="anywhere", metadata={"help": "Where identities may stand.", "choices": ["anywhere", "end"]}
+    )
+    revision: str = field(default="main", metadata={"help": "The revision of the model on the Hub."})
+    token: str | None = field(default=None, metadata={"help": "The token for private repositories of the Hub."})
+
+
+@dataclass
+class DataTrainingArguments:
+    """Which text, and what becomes of it."""
+
+    dataset_name: str | None = field(default=None, metadata={"help": "A data set of the Hub."})
+    dataset_config_name: str | None = field(default=None, metadata={"help": "Its configuration."})
+    train_file: list[str] | None = field(
+        default=None, metadata={"help": "Local parquet, CSV, JSON or txt files, or patterns, in place of a data set."}
+    )
+    validation_file: list[str] | None = field(default=None, metadata={"help": "Likewise, for the dev loss."})
+    python_prose: bool = field(
+        default=False, metadata={"help": "Train on the prose of the Python installation: small, and no download."}
+    )
+    text_column: str = field(default="text", metadata={"help": "The column that holds the text."})
+    streaming: bool = field(default=False, metadata={"help": "Read the corpus while it is used; needs max_steps."})
+    validation_split_percentage: int = field(
+        default=5, metadata={"help": "Percent of the documents to hold out where there is no validation split."}
+    )
+    max_seq_length: int = field(default=128, metadata={"help": "Tokens a sequence."})
+    mlm_probability: float = field(default=0.15, metadata={"help": "The share of tokens to predict."})
+    max_train_samples: int | None = field(default=None, metadata={"help": "Train on this many sequences only."})
+    max_eval_samples: int | None = field(default=None, metadata={"help": "Evaluate on this many sequences only."})
+    preprocessing_num_workers: int | None = field(default=None, metadata={"help": "Processes that tokenise."})
+
+    def __post_init__(self):
+        sources = [self.dataset_name is not None, self.train_file is not None, self.python_prose]
+        if sum(sources) != 1:
+            raise ValueError("Name the text with exactly one of `dataset_name`, `train_file` and `python_prose`.")
+
+
+def parse_arguments(argv: list[str] | None):
+    parser = HfArgumentParser((ModelArguments, DataTrainingArguments, SupernetTrainingArguments))
+    argv = sys.argv[1:] if argv is None else argv
+    if len(argv) == 1 and argv[0].endswith(".json"):
+        return parser.parse_json_file(argv[0])
+    if len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
+        return parser.parse_yaml_file(argv[0])
+    return parser.parse_args_into_dataclasses(argv)
+
+
+def set_up_logging(training_args: SupernetTrainingArguments) -> None:
+    logging.basicConfig(
+        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s",
+        datefmt="%m/%d/%Y %H:%M:%S",
+        handlers=[logging.StreamHandler(sys.stdout)],
+    )
+    level = training_args.get_process_log_level()
+    logger.setLevel(level)
+    datasets.utils.logging.set_verbosity(level)
+    transformers.utils.logging.set_verbosity(level)
+    logger.warning(
+        f"Process rank: {training_args.process_index} of {training_args.world_size}, device: {training_args.device}"
+    )
+
+
+def load_corpus(data_args: DataTrainingArguments, token: str | None, seed: int):
+    if data_args.python_prose:
+        return python_prose(data_args.validation_split_percentage, seed)
+    return load_text_corpus(
+        data_args.dataset_name,
+        data_args.dataset_config_name,
+        train_files=data_args.train_file,
+        validation_files=data_args.validation_file,
+        text_column=data_args.text_column,
+        streaming=data_args.streaming,
+        validation_split_percentage=data_args.validation_split_percentage,
+        seed=seed,
+    )
+
+
+def load_tokenizer(
+    model_args: ModelArguments, data_args: DataTrainingArguments, corpus, output_dir: str
+) -> PreTrainedTokenizerBase:
+    hub_options = {"revision": model_args.revision, "token": model_args.token}
+    if model_args.tokenizer_name or model_args.model_name_or_path:
+        return AutoTokenizer.from_pretrained(model_args.tokenizer_name or model_args.model_name_or_path, **hub_options)
+    trained = Path(output_dir) / "tokenizer"
+    if (trained / "tokenizer.json").is_file():  # a run that goes on
+        return AutoTokenizer.from_pretrained(trained)
+    logger.info(f"Training a tokenizer with a vocabulary of {model_args.vocab_size}")
+    texts = (row[data_args.text_column] for row in corpus["train"])
+    tokenizer = train_tokenizer(texts, model_args.vocab_size)
+    tokenizer.save_pretrained(trained)
+    return tokenizer
+
+
+def build_model(model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase, max_seq_length: int):
+    if model_args.model_name_or_path is None:
+        fields: dict[str, Any] = {
+            "vocab_size": len(tokenizer),
+            "pad_token_id": tokenizer.pad_token_id,
+            "num_hidden_layers": model_args.num_hidden_layers,
+            "hidden_size": model_args.hidden_size,
+            "embedding_size": model_args.embedding_size,
+            "attention_head_size": model_args.attention_head_size,
+            "hidden_dropout_prob": model_args.dropout,
+            "attention_probs_dropout_prob": model_args.dropout,
+            "max_position_embeddings": max(512, max_seq_length),
+            "identity_placement": model_args.identity_placement,
+        }
+        if model_args.candidate_operators:
+            fields["candidate_operators"] = model_args.candidate_operators
+        return SupernetBertForMaskedLM(SupernetBertConfig(**fields))
+    hub_options = {"revision": model_args.revision, "token": model_args.token}
+    config = AutoConfig.from_pretrained(model_args.model_name_or_path, **hub_options)
+    if config.model_type == SupernetBertConfig.model_type:
+        if model_args.candidate_operators:
+            raise ValueError("`candidate_operators` are fixed by the supernet; leave them out to train it further.")
+        return SupernetBertForMaskedLM.from_pretrained(model_args.model_name_or_path, **hub_options)
+    return SupernetBertForMaskedLM.from_bert(
+        model_args.model_name_or_path, model_args.candidate_operators, model_args.identity_placement, **hub_options
+    )
+
+
+def prepare_data(data_args: DataTrainingArguments, corpus, tokenizer: PreTrainedTokenizerBase):
+    if data_args.streaming:
+        # The stream begins anew where it ends, so that `max_steps` decides alone how long the training is.
+        corpus["train"] = corpus["train"].repeat(None)
+    tokenized = tokenize_corpus(
+        corpus,
+        tokenizer,
+        data_args.max_seq_length,
+        data_args.text_column,
+        num_proc=data_args.preprocessing_num_workers,
+    )
+    train, dev = tokenized["train"], tokenized["validation"]
+    if data_args.max_train_samples is not None:
+        train = train.take(data_args.max_train_samples)
+    if data_args.max_eval_samples is not None:
+        dev = dev.take(data_args.max_eval_samples)
+    return train, dev
+
+
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    model_args, data_args, training_args = parse_arguments(argv)
+    if not (training_args.do_train or training_args.do_eval):
+        raise ValueError("There is nothing to do: pass `do_train`, `do_eval`, or both.")
+    set_up_logging(training_args)
+    set_seed(training_args.seed)
+
+    # One process makes what the others then read: the tokenizer, and the tokenised corpus in the cache.
+    with training_args.main_process_first(desc="loading and tokenising the corpus"):
+        corpus = load_corpus(data_args, model_args.token, training_args.seed)
+        tokenizer = load_tokenizer(model_args, data_args, corpus, training_args.output_dir)
+        model = build_model(model_args, tokenizer, data_args.max_seq_length)
+        train_dataset, eval_dataset = prepare_data(data_args, corpus, tokenizer)
+    logger.info(f"The search space: {model.search_space}")
+
+    trainer = SupernetTrainer(
+        model,
+        training_args,
+        train_dataset=train_dataset if training_args.do_train else None,
+        eval_dataset=eval_dataset,
+        data_collator=MaskingCollator(tokenizer, data_args.mlm_probability, seed=training_args.seed),
+        processing_class=tokenizer,
+    )
+    metrics: dict[str, float] = {}
+    if training_args.do_train:
+        checkpoint = training_args.resume_from_checkpoint
+        checkpoint = {"True": True, "true": True}.get(checkpoint, checkpoint)
+        result = trainer.train(resume_from_checkpoint=checkpoint)
+        trainer.save_model()
+        trainer.save_state()
+        metrics |= result.metrics
+        trainer.log_metrics("train", result.metrics)
+        trainer.save_metrics("train", result.metrics)
+    if training_args.do_eval:
+        evaluated = trainer.evaluate()
+        metrics |= evaluated
+        trainer.log_metrics("eval", evaluated)
+        trainer.save_metrics("eval", evaluated)
+    if training_args.push_to_hub:
+        trainer.push_to_hub()
+    elif trainer.is_world_process_zero():
+        trainer.create_model_card()
+    return metrics
+
+
+if __name__ == "__main__":
+    main()
