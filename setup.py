@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 EXTRAS = {
     "peft": ["peft>=0.18"],
     "tensorboard": ["tensorboard"],
-    "quality": ["ruff==0.16.0", "transformers-mlinter==0.1.5"],
+    "quality": ["ruff==0.17.6", "transformers-mlinter==0.1.5"],
     "test": ["pytest>=8", "pytest-timeout"],
 }
 EXTRAS["dev"] = EXTRAS["quality"] + EXTRAS["test"] + EXTRAS["peft"] + EXTRAS["tensorboard"]
