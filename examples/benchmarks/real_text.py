@@ -1,0 +1,240 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+The main job on real text, from the supernet to GLUE, with the search's child against the same network from random weights.
+
+    python examples/benchmarks/real_text.py --data_dir DATA --work_dir runs/real-text
+
+`DATA` has `text/*/train-*.parquet` and `text/*/validation-*.parquet` with a column `text`, and
+`glue/TASK/{train,validation}.parquet` with GLUE's columns. Each stage is one call of a script in `examples/`; what is
+there already is not run again, so that the command can be repeated after an interruption. The last stage writes
+`examples/benchmarks/results/real_text.json` and the model card of the child.
+"""
+
+import argparse
+import json
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import accelerate
+import datasets
+import torch
+import transformers
+from huggingface_hub import EvalResult
+from scipy import stats
+from transformers import AutoModelForMaskedLM
+
+import hf_supernet
+from hf_supernet import Architecture
+from hf_supernet.evaluation.glue import GLUE_TASKS
+from hf_supernet.export import CardFacts, build_card
+from hf_supernet.files import replacing, write_json
+
+
+EXAMPLES = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).resolve().parent / "results" / "real_text.json"
+CARD = EXAMPLES.parent / "model_cards" / "searched-bert-12x128-magic-at.md"
+
+EPOCHS = {"sst2": 1, "mrpc": 3, "rte": 3, "cola": 3}
+SEEDS = (1, 2, 3)
+ARMS = ("searched", "random_init")
+
+
+def supernet_command(data: Path, work: Path) -> list[str]:
+    return [
+        *("run_supernet_mlm.py", "--train_file", f"{data}/text/*/train-*.parquet"),
+        *("--validation_file", f"{data}/text/*/validation-*.parquet", "--vocab_size", "8192"),
+        *("--hidden_size", "128", "--num_hidden_layers", "12", "--dropout", "0.0"),
+        *("--candidate_operators", "attention-4", "feed_forward-512", "convolution-3", "convolution-5"),
+        *("--sampler", "gradual", "--alignment_weight", "0.1"),
+        *("--anchor_interval", "200", "--anchor_eval_samples", "64"),
+        *("--do_train", "--do_eval", "--max_steps", "5500", "--per_device_train_batch_size", "16"),
+        *("--learning_rate", "1e-3", "--warmup_steps", "300", "--weight_decay", "0.01", "--logging_steps", "100"),
+        *("--eval_strategy", "steps", "--eval_steps", "1000", "--save_steps", "1000", "--save_total_limit", "2"),
+        *("--max_eval_samples", "256", "--per_device_eval_batch_size", "32", "--seed", "42"),
+        *("--dataloader_pin_memory", "False", "--disable_tqdm", "True", "--output_dir", f"{work}/supernet"),
+    ]
+
+
+def search_command(data: Path, work: Path) -> list[str]:
+    return [
+        *("search_architecture.py", "--supernet", f"{work}/supernet"),
+        *("--train_file", f"{data}/text/*/train-*.parquet"),
+        *("--validation_file", f"{data}/text/*/validation-*.parquet"),
+        *("--max_eval_samples", "256", "--max_parameters", "1950000", "--max_latency_ms", "12"),
+        *("--population_size", "24", "--generations", "10", "--latency_num_threads", "1", "--seed", "42"),
+        *("--output_dir", f"{work}/search", "--resume"),
+    ]
+
+
+def glue_command(data: Path, work: Path, arm: str, task: str, seed: int) -> list[str]:
+    command = [
+        *("run_glue.py", "--model_name_or_path", f"{work}/search/child", "--task_name", task),
+        *("--train_file", f"{data}/glue/{task}/train.parquet"),
+        *("--validation_file", f"{data}/glue/{task}/validation.parquet"),
+        *("--do_train", "--do_eval", "--max_seq_length", "128", "--per_device_train_batch_size", "32"),
+        *("--per_device_eval_batch_size", "64", "--learning_rate", "3e-4", "--warmup_steps", "0.1"),
+        *("--num_train_epochs", str(EPOCHS[task]), "--train_sampling_strategy", "group_by_length"),
+        *("--save_strategy", "no", "--logging_steps", "200", "--seed", str(seed), "--disable_tqdm", "True"),
+        *("--dataloader_pin_memory", "False", "--output_dir", f"{work}/glue/{arm}/{task}/{seed}"),
+    ]
+    return [*command, "--random_init"] if arm == "random_init" else command
+
+
+def run(command: list[str], done: Path) -> None:
+    """Runs a script of `examples/` unless the file that it writes last is there."""
+    if done.is_file():
+        return
+    print("$ python examples/" + shlex.join(command), flush=True)
+    subprocess.run([sys.executable, str(EXAMPLES / command[0]), *command[1:]], check=True)
+
+
+def score(work: Path, arm: str, task: str, seed: int) -> float:
+    """The task's own figure in percent: for two metrics, their mean, as on GLUE's leaderboard."""
+    results = json.loads((work / "glue" / arm / task / str(seed) / "all_results.json").read_text())
+    values = [results[f"eval_{metric}"] for metric in GLUE_TASKS[task].metrics]
+    return 100 * statistics.fmean(values)
+
+
+def interval(differences: list[float]) -> dict[str, float]:
+    """Mean of paired differences and its 95 % interval by Student's t."""
+    mean, error = statistics.fmean(differences), stats.sem(differences)
+    low, high = stats.t.interval(0.95, len(differences) - 1, mean, error)
+    return {"mean": mean, "low": float(low), "high": float(high)}
+
+
+def summarise(work: Path) -> dict:
+    scores = {arm: {task: [score(work, arm, task, seed) for seed in SEEDS] for task in EPOCHS} for arm in ARMS}
+    for arm in ARMS:
+        scores[arm]["mean of tasks"] = [
+            statistics.fmean(scores[arm][task][index] for task in EPOCHS) for index in range(len(SEEDS))
+        ]
+    rows = {}
+    for task in [*EPOCHS, "mean of tasks"]:
+        differences = [a - b for a, b in zip(scores["searched"][task], scores["random_init"][task], strict=True)]
+        rows[task] = {
+            arm: {
+                "scores": scores[arm][task],
+                "mean": statistics.fmean(scores[arm][task]),
+                "sd": statistics.stdev(scores[arm][task]),
+            }
+            for arm in ARMS
+        }
+        rows[task]["difference"] = interval(differences)
+    return rows
+
+
+def card_facts(work: Path, rows: dict, search: dict) -> CardFacts:
+    state = json.loads((work / "supernet" / "trainer_state.json").read_text())
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type="nyu-mll/glue",
+            dataset_name=f"GLUE {task.upper()}",
+            dataset_config=task,
+            dataset_split="validation",
+            metric_type="/".join(GLUE_TASKS[task].metrics),
+            metric_name=f"mean of {len(SEEDS)} fine-tunings",
+            metric_value=round(rows[task]["searched"]["mean"], 2),
+        )
+        for task in EPOCHS
+    ]
+    tokens = state["max_steps"] * 16 * 128
+    return CardFacts(
+        name=CARD.stem,
+        description=(
+            "A small English encoder for trying things out, found by weight-sharing architecture search. Its weights are"
+            " the supernet's: it was not trained any further. It has read about two epochs of 47 MB of text, and is no"
+            " match for a BERT that has read thousands of times as much."
+        ),
+        metadata={"language": "en"},
+        training={
+            "method": "MAGIC-AT: gradual modification, alignment weight 0.1",
+            "text": "English Wikipedia paragraphs (13 MB) and public-domain novels (34 MB)",
+            "steps": state["max_steps"],
+            "tokens read by the supernet": f"{tokens:,}",
+            "device": "one CPU thread",
+        },
+        search=search,
+        results=results,
+    )
+
+
+def report(data: Path, work: Path) -> None:
+    rows = summarise(work)
+    chosen = json.loads((work / "search" / "chosen.json").read_text())
+    history = json.loads((work / "supernet" / "trainer_state.json").read_text())["log_history"]
+    keys = ("step", "eval_loss", "eval_smallest_loss", "eval_largest_loss", "eval_anchor_loss", "eval_random_loss")
+    child = AutoModelForMaskedLM.from_pretrained(work / "search" / "child")
+    architecture = Architecture.from_operators(child.config.operators)
+    write_json(
+        RESULTS,
+        {
+            "command": "python examples/benchmarks/real_text.py --data_dir DATA --work_dir WORK",
+            "versions": {
+                module.__name__: module.__version__
+                for module in (hf_supernet, transformers, accelerate, datasets, torch)
+            },
+            "device": platform.processor() or platform.machine(),
+            "seeds": list(SEEDS),
+            "epochs": EPOCHS,
+            "supernet_dev_losses": [
+                {key: entry[key] for key in keys if key in entry} for entry in history if "eval_loss" in entry
+            ],
+            "architecture": str(architecture),
+            "parameters": child.num_parameters(),
+            "chosen": chosen,
+            "glue": rows,
+        },
+    )
+    searching = {
+        "strategy": "evolutionary, dev loss through the supernet",
+        "limits": "1,950,000 parameters with the masked-LM head",
+    }
+    card = build_card(child, CARD.stem, card_facts(work, rows, searching), None, True)
+    with replacing(CARD) as temporary:
+        temporary.write_text(str(card), encoding="utf-8")
+    print(f"Wrote {RESULTS} and {CARD}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data_dir", type=Path, required=True, help="The folder with text/ and glue/.")
+    parser.add_argument("--work_dir", type=Path, required=True, help="Where the runs go.")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=list(EPOCHS), default=list(EPOCHS), help="Fine-tune on these only."
+    )
+    args = parser.parse_args(argv)
+    data, work = args.data_dir.resolve(), args.work_dir.resolve()
+    if not (data / "text").is_dir() or not (data / "glue").is_dir():
+        raise FileNotFoundError(f"`data_dir`: {data} has no folders text/ and glue/.")
+    run(supernet_command(data, work), work / "supernet" / "all_results.json")
+    run(search_command(data, work), work / "search" / "child" / "config.json")
+    for seed in SEEDS:
+        for task in args.tasks:
+            for arm in ARMS:
+                run(
+                    glue_command(data, work, arm, task, seed),
+                    work / "glue" / arm / task / str(seed) / "all_results.json",
+                )
+    if set(args.tasks) == set(EPOCHS):
+        report(data, work)
+
+
+if __name__ == "__main__":
+    main()
