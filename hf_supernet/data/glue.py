@@ -25,8 +25,8 @@ from datasets.exceptions import DatasetGenerationError
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from hf_supernet.data.glue_arguments import GLUE_ON_THE_HUB, READERS, GlueDataArguments
-from hf_supernet.evaluation.glue import GLUE_TASKS, GlueMetric, did_you_mean
+from ..evaluation.glue import GLUE_TASKS, GlueMetric, did_you_mean
+from .glue_arguments import GLUE_ON_THE_HUB, READERS, GlueDataArguments
 
 
 logger = logging.get_logger(__name__)
@@ -174,6 +174,10 @@ class GlueData:
             `np.ndarray` of shape `(num_rows,)`: Positions in `self.label_names`, or scores for a regression.
         """
         return logits.reshape(-1) if self.is_regression else self._ids_of(config)[logits.argmax(axis=-1)]
+
+    def predictions_file(self, ending: str) -> str:
+        """The name of the file for the predictions of a test split, `ending` being its key in [`splits_of`]."""
+        return "_".join(["predict_results", *([self.task_name] if self.task_name else [])]) + f"{ending}.txt"
 
     def prediction_table(self, logits: np.ndarray, config: PreTrainedConfig) -> str:
         """The answers as a table of tabs with a header, `index` and `prediction`: label names, or scores."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from hf_supernet.evaluation.glue import GLUE_TASKS, canonical_task_name
+from ..evaluation.glue import GLUE_TASKS, canonical_task_name
 
 
 GLUE_ON_THE_HUB = "nyu-mll/glue"

@@ -20,20 +20,13 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from hf_supernet.evaluation.glue import GLUE_TASKS
+from ..files import replacing
+from .glue import GLUE_TASKS
 
 
 # Between these two lines the README is ours; what else a user wrote there is kept.
 BEGIN = "<!-- fine-tuning: begin -->"
 END = "<!-- fine-tuning: end -->"
-
-
-def write_atomically(path: str | os.PathLike, text: str) -> None:
-    """Write a text file so that it is there whole or not at all: under a temporary name first, then moved into place."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 @dataclass
@@ -161,5 +154,6 @@ class FineTuningCard:
             before, begin, rest = card.text.partition(BEGIN)
             _, end, after = rest.partition(END)
             body = before + body + after if begin and end else f"{card.text.rstrip()}\n\n{body}"
-        write_atomically(path, f"---\n{data}\n---\n\n{body.strip()}\n")
+        with replacing(path) as temporary:
+            temporary.write_text(f"---\n{data}\n---\n\n{body.strip()}\n", encoding="utf-8")
         return path

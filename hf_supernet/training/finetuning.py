@@ -28,9 +28,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from hf_supernet.data.glue import GlueData, longest_input
-from hf_supernet.data.glue_arguments import GlueDataArguments
-from hf_supernet.evaluation.glue_card import FineTuningCard
+from ..data.glue import GlueData, longest_input
+from ..data.glue_arguments import GlueDataArguments
+from ..evaluation.glue_card import FineTuningCard
 
 
 logger = logging.get_logger(__name__)

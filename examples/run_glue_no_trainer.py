@@ -1,0 +1,400 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+# /// script
+# dependencies = [
+#     "hf_supernet",
+#     "transformers>=5.0",
+#     "accelerate>=1.1",
+#     "datasets>=3.0",
+#     "evaluate>=0.4.3",
+#     "scikit-learn",
+#     "scipy",
+#     "torch>=2.6",
+# ]
+# ///
+"""
+Fine-tune a classifier on GLUE, or on text classification data of your own, with a training loop on Accelerate.
+
+The same data and the same models as `run_glue.py`, for those who want to change the loop:
+
+    accelerate launch examples/run_glue_no_trainer.py --model_name_or_path path/to/child --task_name mrpc \
+        --max_seq_length 128 --per_device_train_batch_size 32 --learning_rate 5e-5 --num_train_epochs 3 \
+        --output_dir mrpc-child
+
+A run that was killed goes on where its last checkpoint is, in the middle of an epoch too, and ends with the same weights:
+
+    accelerate launch examples/run_glue_no_trainer.py ... --checkpointing_steps 100 --resume_from_checkpoint last
+"""
+
+import argparse
+import logging
+import math
+import shutil
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+import transformers
+from accelerate import Accelerator
+from accelerate.logging import get_logger
+from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, set_seed
+from huggingface_hub import HfApi
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+from transformers import (
+    DataCollatorWithPadding,
+    HfArgumentParser,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    SchedulerType,
+    default_data_collator,
+    get_scheduler,
+)
+
+import hf_supernet  # noqa: F401 (registers `searched-bert` and `supernet-bert` with the Auto classes)
+from hf_supernet.data.glue import GlueData, load_glue_data
+from hf_supernet.data.glue_arguments import GlueDataArguments
+from hf_supernet.evaluation.glue_card import FineTuningCard
+from hf_supernet.files import replacing, write_json
+from hf_supernet.training.finetuning import ModelArguments, find_checkpoint, fine_tuning_card, load_classifier
+
+
+logger = get_logger(__name__)
+
+
+def parse_args(argv: list[str]) -> tuple[ModelArguments, GlueDataArguments, argparse.Namespace]:
+    """The options of model and data, which are those of `run_glue.py`, and the others."""
+    parser = HfArgumentParser((ModelArguments, GlueDataArguments))
+    training = parser.add_argument_group("training")
+    training.add_argument("--output_dir", required=True, help="Where checkpoints, model and results go.")
+    training.add_argument("--do_predict", action="store_true", help="Predict the test split at the end.")
+    training.add_argument("--per_device_train_batch_size", type=int, default=8, help="Rows a batch and process.")
+    training.add_argument("--per_device_eval_batch_size", type=int, default=8, help="The same for evaluations.")
+    training.add_argument("--gradient_accumulation_steps", type=int, default=1, help="Batches an optimizer step.")
+    training.add_argument("--learning_rate", type=float, default=5e-5, help="Highest learning rate.")
+    training.add_argument("--weight_decay", type=float, default=0.0, help="Decay of matrices; others have none.")
+    training.add_argument("--max_grad_norm", type=float, default=1.0, help="Gradients are clipped to this norm.")
+    training.add_argument("--num_train_epochs", type=int, default=3, help="Number of epochs.")
+    training.add_argument("--max_train_steps", type=int, help="Number of optimizer steps, instead of epochs.")
+    training.add_argument("--lr_scheduler_type", type=SchedulerType, default="linear", choices=list(SchedulerType))
+    training.add_argument("--num_warmup_steps", type=int, default=0, help="Steps of warm-up.")
+    training.add_argument("--seed", type=int, default=42, help="Seed of weights, dropout and order.")
+    training.add_argument("--checkpointing_steps", help='Save every n steps, or at the end of each "epoch".')
+    training.add_argument("--resume_from_checkpoint", help='A checkpoint\'s folder, or "last": that of the output.')
+    training.add_argument("--report_to", help="Tracker to report to, such as tensorboard.")
+    training.add_argument("--push_to_hub", action="store_true", help="Upload the model at the end.")
+    training.add_argument("--hub_model_id", help="Repository to upload to; by default the name of the output.")
+    training.add_argument("--hub_token", help="Access token to upload with.")
+    model_args, data_args, args = parser.parse_args_into_dataclasses(argv)
+    if args.checkpointing_steps not in (None, "epoch") and not (
+        args.checkpointing_steps.isdecimal() and int(args.checkpointing_steps) > 0
+    ):
+        raise ValueError(f'`checkpointing_steps` is "epoch" or a number of steps, got "{args.checkpointing_steps}".')
+    for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_train_steps"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise ValueError(f"`{name}` must be at least 1, got {getattr(args, name)}.")
+    args.resume_from_checkpoint = find_checkpoint(args.resume_from_checkpoint, Path(args.output_dir))
+    return model_args, data_args, args
+
+
+@dataclass
+class TrainingProgress:
+    """How far the training is; a part of the checkpoint."""
+
+    setup: dict[str, Any]  # what a resumed run must share with the first one, to see the same batches
+    epoch: int = 0  # epochs that are over
+    batches: int = 0  # batches of the current epoch that are done
+    steps: int = 0  # optimizer steps that are done
+    loss_sum: float = 0.0  # over all batches so far
+    loss_count: int = 0
+    results: dict[str, float] = field(default_factory=dict)  # of the last evaluation
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state["setup"] != self.setup:
+            raise ValueError(
+                f"The checkpoint was written by a run with {state['setup']}, this one has {self.setup}: it can't go on "
+                "with the same batches."
+            )
+        vars(self).update(state)
+
+
+def get_dataloaders(
+    accelerator: Accelerator,
+    data: GlueData,
+    data_args: GlueDataArguments,
+    args: argparse.Namespace,
+    tokenizer: PreTrainedTokenizerBase,
+    config: transformers.PreTrainedConfig,
+) -> dict[str, dict[str, DataLoader]]:
+    """For `train`, `validation` and `test`: a loader for each part, by the ending of its metrics."""
+    if data_args.pad_to_max_length:
+        collate = default_data_collator
+    else:
+        collate = DataCollatorWithPadding(
+            tokenizer, pad_to_multiple_of=None if accelerator.mixed_precision == "no" else 8
+        )
+    loaders = {}
+    for kind in ("train", "validation", "test") if args.do_predict else ("train", "validation"):
+        with accelerator.main_process_first():
+            tokenized = {
+                ending: data.tokenize(split, tokenizer, config, data_args)
+                for ending, split in data_args.subsets(kind, data.splits_of(kind)).items()
+            }
+        batch_size = args.per_device_train_batch_size if kind == "train" else args.per_device_eval_batch_size
+        # A loader draws a seed for its workers whenever it is started. From a generator of its own, so that to start it
+        # once more when a run is resumed does not move the stream that dropout draws from.
+        loaders[kind] = {
+            ending: accelerator.prepare(
+                DataLoader(
+                    split,
+                    shuffle=kind == "train",
+                    collate_fn=collate,
+                    batch_size=batch_size,
+                    generator=torch.Generator().manual_seed(args.seed),
+                )
+            )
+            for ending, split in tokenized.items()
+        }
+    return loaders
+
+
+def get_optimizer(model: PreTrainedModel, args: argparse.Namespace) -> torch.optim.Optimizer:
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]  # biases and norms
+    groups = [{"params": matrices, "weight_decay": args.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=args.learning_rate)
+
+
+@torch.no_grad()
+def get_logits(
+    accelerator: Accelerator, model: torch.nn.Module, loader: DataLoader
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The logits of all rows, in their order, and the labels where there are some."""
+    model.eval()
+    logits, labels = [], []
+    for batch in loader:
+        outputs = model(**batch)
+        logits.append(accelerator.gather_for_metrics(outputs.logits.float()).cpu())
+        if "labels" in batch:
+            labels.append(accelerator.gather_for_metrics(batch["labels"]).cpu())
+    return torch.cat(logits).numpy(), torch.cat(labels).numpy() if labels else None
+
+
+def evaluate(
+    accelerator: Accelerator, model: torch.nn.Module, loaders: dict[str, DataLoader], data: GlueData
+) -> dict[str, float]:
+    config = accelerator.unwrap_model(model).config
+    results = {}
+    for ending, loader in loaders.items():
+        logits, labels = get_logits(accelerator, model, loader)
+        scores = data.score(logits, labels, config)
+        results |= {f"eval_{name}{ending}": value for name, value in scores.items()}
+        results[f"eval_samples{ending}"] = len(logits)
+    return results
+
+
+def save_checkpoint(accelerator: Accelerator, progress: TrainingProgress, output_dir: Path) -> None:
+    """Written under another name and moved, so that a folder `step_*` is always whole."""
+    progress.loss_sum = mean_over_processes(accelerator, progress.loss_sum)
+    folder = output_dir / f"step_{progress.steps}"
+    temporary = output_dir / f"tmp-{folder.name}"
+    if accelerator.is_main_process:
+        shutil.rmtree(temporary, ignore_errors=True)  # what a killed run may have left
+    accelerator.wait_for_everyone()
+    accelerator.save_state(temporary)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    accelerator.wait_for_everyone()
+
+
+def mean_over_processes(accelerator: Accelerator, value: float) -> float:
+    tensor = torch.tensor(value, dtype=torch.float64, device=accelerator.device)
+    return accelerator.reduce(tensor, reduction="mean").item()
+
+
+def train_epoch(
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    loader: DataLoader,
+    optimizer: torch.optim.Optimizer,
+    lr_scheduler: torch.optim.lr_scheduler.LRScheduler,
+    progress: TrainingProgress,
+    args: argparse.Namespace,
+    bar: tqdm,
+) -> None:
+    """Train on what is left of the current epoch, up to `max_train_steps`."""
+    model.train()
+    loader.set_epoch(progress.epoch)
+    num_batches, accumulated = len(loader), args.gradient_accumulation_steps
+    remaining = accelerator.skip_first_batches(loader, progress.batches) if progress.batches else loader
+    for batch in remaining:
+        if progress.steps >= args.max_train_steps:
+            break
+        with accelerator.accumulate(model):
+            loss = model(**batch).loss
+            # `backward` divides by the number of accumulated batches; at the end of an epoch there may be fewer
+            in_this_step = min(accumulated, num_batches - progress.batches // accumulated * accumulated)
+            accelerator.backward(loss * (accumulated / in_this_step))
+            if accelerator.sync_gradients and args.max_grad_norm > 0:
+                accelerator.clip_grad_norm_(model.parameters(), args.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+        progress.batches += 1
+        progress.loss_sum += loss.item()
+        progress.loss_count += 1
+        if not accelerator.sync_gradients:
+            continue
+        lr_scheduler.step()
+        progress.steps += 1
+        bar.update()
+        if args.checkpointing_steps not in (None, "epoch") and progress.steps % int(args.checkpointing_steps) == 0:
+            save_checkpoint(accelerator, progress, Path(args.output_dir))
+
+
+def hyperparameters(args: argparse.Namespace, accelerator: Accelerator) -> dict[str, Any]:
+    return {
+        "learning rate": args.learning_rate,
+        "schedule": args.lr_scheduler_type.value,
+        "optimizer": "AdamW",
+        "batch size": args.per_device_train_batch_size * args.gradient_accumulation_steps * accelerator.num_processes,
+        "steps": args.max_train_steps,
+        "seed": args.seed,
+    }
+
+
+def training_function(
+    model_args: ModelArguments, data_args: GlueDataArguments, args: argparse.Namespace, accelerator: Accelerator
+) -> dict[str, float]:
+    kinds = ["train", "validation", "test"] if args.do_predict else ["train", "validation"]
+    with accelerator.main_process_first():
+        data = load_glue_data(data_args, kinds, model_args.cache_dir, model_args.token)
+    set_seed(args.seed)
+    model, tokenizer = load_classifier(model_args, data_args, data, trains=True)
+    config = model.config
+    loaders = get_dataloaders(accelerator, data, data_args, args, tokenizer, config)
+    train_loader = loaders["train"][""]
+    model, optimizer = accelerator.prepare(model, get_optimizer(model, args))
+    steps_per_epoch = math.ceil(len(train_loader) / args.gradient_accumulation_steps)
+    if args.max_train_steps is None:
+        args.max_train_steps = args.num_train_epochs * steps_per_epoch
+    # Not prepared: Accelerate would step it once for each process, while this schedule counts optimizer steps.
+    lr_scheduler = get_scheduler(args.lr_scheduler_type, optimizer, args.num_warmup_steps, args.max_train_steps)
+    same = ("seed", "per_device_train_batch_size", "gradient_accumulation_steps")
+    setup = {"rows": len(train_loader.dataset), "processes": accelerator.num_processes}
+    progress = TrainingProgress(setup | {name: getattr(args, name) for name in same})
+    accelerator.register_for_checkpointing(lr_scheduler, progress)
+    if args.report_to is not None:
+        accelerator.init_trackers("glue", config=hyperparameters(args, accelerator))
+    if args.resume_from_checkpoint is None:
+        set_seed(args.seed, device_specific=True)  # dropout differs between the processes
+    else:
+        accelerator.load_state(args.resume_from_checkpoint)
+        logger.info(f"Resumed from {args.resume_from_checkpoint}: epoch {progress.epoch}, step {progress.steps}")
+
+    logger.info(f"Training on {len(train_loader.dataset)} rows for {args.max_train_steps} steps")
+    bar = tqdm(total=args.max_train_steps, initial=progress.steps, disable=not accelerator.is_main_process)
+    while progress.steps < args.max_train_steps or progress.batches > 0:
+        train_epoch(accelerator, model, train_loader, optimizer, lr_scheduler, progress, args, bar)
+        progress.results = evaluate(accelerator, model, loaders["validation"], data)
+        progress.epoch, progress.batches = progress.epoch + 1, 0
+        logger.info(f"epoch {progress.epoch}: {progress.results}")
+        if args.report_to is not None:
+            accelerator.log(progress.results, step=progress.steps)
+        if args.checkpointing_steps == "epoch":
+            save_checkpoint(accelerator, progress, Path(args.output_dir))
+    bar.close()
+    for ending, loader in loaders.get("test", {}).items():
+        logits, _ = get_logits(accelerator, model, loader)
+        if accelerator.is_main_process:
+            with replacing(Path(args.output_dir) / data.predictions_file(ending)) as temporary:
+                temporary.write_text(data.prediction_table(logits, config), encoding="utf-8")
+    train_loss = mean_over_processes(accelerator, progress.loss_sum) / progress.loss_count
+    results = progress.results | {"train_loss": train_loss, "train_samples": len(train_loader.dataset)}
+    settings = hyperparameters(args, accelerator)
+    card = fine_tuning_card(model_args, data_args, args.output_dir, args.hub_model_id, settings, results)
+    save_model(accelerator, model, tokenizer, card, args)
+    return results
+
+
+def save_model(
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    card: FineTuningCard,
+    args: argparse.Namespace,
+) -> None:
+    """Model, tokenizer, card and `all_results.json`: each file is moved into the output folder when it is whole."""
+    accelerator.wait_for_everyone()
+    if not accelerator.is_main_process:
+        return
+    output_dir = Path(args.output_dir)
+    temporary = output_dir / "tmp-model"
+    accelerator.unwrap_model(model).save_pretrained(temporary, save_function=accelerator.save)
+    tokenizer.save_pretrained(temporary)
+    for path in temporary.iterdir():
+        path.replace(output_dir / path.name)
+    temporary.rmdir()
+    card.write(output_dir)
+    write_json(output_dir / "all_results.json", card.metrics)
+    if args.push_to_hub:
+        api = HfApi(token=args.hub_token)
+        repo_id = api.create_repo(args.hub_model_id or output_dir.resolve().name, exist_ok=True).repo_id
+        api.upload_folder(repo_id=repo_id, folder_path=output_dir, ignore_patterns=["step_*", "tmp-*"])
+
+
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    """
+    Run the script.
+
+    Args:
+        argv (`list[str]`, *optional*):
+            The options; by default those of the command line.
+
+    Returns:
+        `dict[str, float]`: What `all_results.json` holds.
+    """
+    model_args, data_args, args = parse_args(sys.argv[1:] if argv is None else argv)
+    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
+    accelerator = Accelerator(
+        gradient_accumulation_steps=args.gradient_accumulation_steps,
+        log_with=args.report_to,
+        project_dir=args.output_dir,
+        # the order of an epoch is a function of the seed and the epoch, so that it can be entered in the middle
+        dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=args.seed),
+        # a supernet has candidates that its default architecture does not use
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    logging.basicConfig(
+        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s", datefmt="%m/%d/%Y %H:%M:%S", level=logging.INFO
+    )
+    logging.getLogger("accelerate").setLevel(logging.WARNING)
+    for library in (datasets, transformers):
+        library.utils.logging.set_verbosity(logging.WARNING if accelerator.is_local_main_process else logging.ERROR)
+    logger.info(accelerator.state, main_process_only=False)
+    results = training_function(model_args, data_args, args, accelerator)
+    accelerator.end_training()
+    return results
+
+
+if __name__ == "__main__":
+    main()

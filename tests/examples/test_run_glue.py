@@ -1,0 +1,357 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The two fine-tuning scripts, run as a user runs them; what needs no process of its own calls their `main`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from accelerate.state import AcceleratorState, GradientState
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertTokenizer,
+    logging,
+    pipeline,
+)
+
+from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM
+
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "tests" / "fixtures" / "glue"
+TRAIN, VALIDATION = str(FIXTURES / "pairs_train.csv"), str(FIXTURES / "pairs_validation.csv")
+
+sys.path.insert(0, str(ROOT / "examples"))
+import run_glue  # noqa: E402 (a script, found beside the package)
+import run_glue_no_trainer  # noqa: E402
+
+
+SCRIPTS = {"trainer": run_glue, "no_trainer": run_glue_no_trainer}
+
+
+@pytest.fixture(autouse=True)
+def _states_of_their_own():
+    """A process runs one script; here several follow one another."""
+    verbosity = logging.get_verbosity()
+    yield
+    logging.set_verbosity(verbosity)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory) -> dict[str, str]:
+    """Folders of tiny pretrained models, with the tokenizer of a small vocabulary."""
+    words = sorted({word for path in (TRAIN, VALIDATION) for word in Path(path).read_text().lower().split()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.,", *words]
+    tokenizer = BertTokenizer(vocab={word: i for i, word in enumerate(dict.fromkeys(vocabulary))})
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 32, "max_position_embeddings": 40}
+    bert = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37, **sizes}
+    child = ["attention-4", "convolution-3", "feed_forward-37", "identity", "attention-2"]
+    torch.manual_seed(0)
+    built = {
+        "bert": BertForMaskedLM(BertConfig(**bert)),
+        "without_dropout": BertForMaskedLM(
+            BertConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **bert)
+        ),
+        "searched": SearchedBertForMaskedLM(SearchedBertConfig(operators=child, **sizes)),
+    }
+    # a head with weights of its own, so that nothing that is trained is drawn when a script loads it
+    built["with_head"] = BertForSequenceClassification(built["without_dropout"].config)
+    folders = {}
+    for name, model in built.items():
+        folders[name] = str(tmp_path_factory.mktemp(name))
+        model.save_pretrained(folders[name])
+        tokenizer.save_pretrained(folders[name])
+    return folders
+
+
+def options(model: str, output: Path, **more) -> list[str]:
+    """A command line: `mrpc` from the fixtures unless `more` says otherwise; `None` leaves an option out."""
+    given = {
+        "model_name_or_path": model,
+        "output_dir": str(output),
+        "task_name": "mrpc",
+        "train_file": TRAIN,
+        "validation_file": VALIDATION,
+        "max_seq_length": 24,
+        "per_device_train_batch_size": 4,
+        "learning_rate": 1e-3,
+        "cache_dir": str(output.parent / "cache"),
+        **more,
+    }
+    line = []
+    for name, value in given.items():
+        if value is not None:
+            line += (
+                [f"--{name}"] if value is True else [f"--{name}", *map(str, value if type(value) is list else [value])]
+            )
+    return line
+
+
+def run(script: str, model: str, output: Path, **more) -> dict[str, float]:
+    if script == "trainer":
+        more = {"do_train": True, "do_eval": True, "save_strategy": "no", "log_level": "error"} | more
+        if "max_train_steps" in more:
+            more["max_steps"] = more.pop("max_train_steps")
+    return SCRIPTS[script].main(options(model, output, **more))
+
+
+def same_weights(first: Path, second: Path, **tolerance) -> bool:
+    a, b = (load_file(folder / "model.safetensors") for folder in (first, second))
+    assert a.keys() == b.keys()
+    if tolerance:
+        return all(torch.allclose(a[name], b[name], **tolerance) for name in a)
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_fine_tunes_a_searched_child(script, models, tmp_path):
+    results = run(
+        script, models["searched"], tmp_path / "out", max_train_steps=3, test_file=VALIDATION, do_predict=True
+    )
+    written = json.loads((tmp_path / "out" / "all_results.json").read_text())
+    for name in ("eval_accuracy", "eval_f1", "eval_combined_score", "eval_samples"):
+        assert written[name] == results[name]
+    assert written["eval_samples"] == 7 and written["train_samples"] == 20
+    assert written["train_loss"] == pytest.approx(0.69, abs=0.2)
+
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    assert model.config.model_type == "searched-bert"
+    assert model.config.id2label == {0: "not_equivalent", 1: "equivalent"}
+    before = load_file(Path(models["searched"]) / "model.safetensors")
+    after = load_file(tmp_path / "out" / "model.safetensors")
+    moved = [name for name in before.keys() & after.keys() if not torch.equal(before[name], after[name])]
+    assert len(moved) > 10
+
+    classify = pipeline("text-classification", model=str(tmp_path / "out"))
+    table = (tmp_path / "out" / "predict_results_mrpc.txt").read_text().splitlines()
+    answers = [
+        classify({"text": row.sentence1, "text_pair": row.sentence2})["label"]
+        for row in pd.read_csv(VALIDATION).itertuples()
+    ]
+    assert table == ["index\tprediction", *(f"{i}\t{answer}" for i, answer in enumerate(answers))]
+    assert not [path for path in (tmp_path / "out").iterdir() if "tmp" in path.name]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_each_kind_of_metric(script, models, tmp_path):
+    pairs = {"text_column_names": ["sentence1", "sentence2"]}
+    for task, more, names in (
+        ("stsb", {"label_column_name": "score"}, {"pearson", "spearmanr", "combined_score"}),
+        ("cola", {"text_column_names": ["sentence1"]}, {"matthews_correlation"}),
+        ("mnli", {**pairs, "validation_mismatched_file": TRAIN}, {"accuracy", "accuracy_mm"}),
+        (None, {"text_column_names": ["sentence2"]}, {"accuracy"}),
+    ):
+        results = run(script, models["bert"], tmp_path / f"{task}", task_name=task, max_train_steps=1, **more)
+        scores = {name.removeprefix("eval_") for name in results if name.startswith("eval_")}
+        assert names <= scores
+        assert not scores & ({"pearson", "accuracy", "f1", "matthews_correlation", "accuracy_mm"} - names)
+        config = json.loads((tmp_path / f"{task}" / "config.json").read_text())
+        assert len(config["id2label"]) == {"stsb": 1, "mnli": 3}.get(task, 2)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_random_init_keeps_the_shape_and_nothing_else(script, models, tmp_path):
+    for name, more in (("pretrained", {}), ("random", {"random_init": True}), ("again", {"random_init": True})):
+        run(script, models["searched"], tmp_path / name, max_train_steps=1, learning_rate=0.0, **more)
+    source = load_file(Path(models["searched"]) / "model.safetensors")
+    name = next(name for name in source if name.endswith("word_embeddings.weight"))
+    weights = {run: load_file(tmp_path / run / "model.safetensors")[name] for run in ("pretrained", "random")}
+    assert torch.equal(weights["pretrained"], source[name])
+    assert weights["random"].shape == source[name].shape
+    assert not torch.equal(weights["random"], source[name])
+    assert same_weights(tmp_path / "random", tmp_path / "again")  # by the seed
+
+    card = (tmp_path / "random" / "README.md").read_text()
+    assert "starting from random weights, with the configuration of `searched" in card
+    assert "fine-tuned from" not in card and "base_model" not in card
+    assert "starting from `searched" in (tmp_path / "pretrained" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_card_states_what_was_measured_and_keeps_what_others_wrote(script, models, tmp_path):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "README.md").write_text("---\nlicense: mit\n---\n\nA word of my own.\n")
+    for _ in range(2):
+        results = run(script, models["bert"], output, max_train_steps=1, max_eval_samples=5)
+    card = ModelCard.load(output / "README.md")
+    assert card.data.license == "mit" and card.text.count("A word of my own.") == card.text.count("# out\n") == 1
+    measured = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert measured == {name: round(results[f"eval_{name}"], 4) for name in ("accuracy", "f1")}
+    assert "trained on GLUE MRPC (local files)" in card.text and "(5 rows)" in card.text
+    assert str(tmp_path) not in card.content  # no paths of the machine it was trained on
+    assert "| batch size | 4 |" in card.text
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_accumulated_batches_train_like_one_large_batch(script, models, tmp_path, monkeypatch):
+    """BERT's forward takes any keyword argument: left to itself the Trainer would not divide by the number of batches."""
+    # Adam would not notice a gradient of the wrong size
+    monkeypatch.setattr(
+        run_glue_no_trainer, "get_optimizer", lambda model, args: torch.optim.SGD(model.parameters(), 0.1)
+    )
+    for name, size, accumulated in (("16x1", 16, 1), ("4x4", 4, 4)):
+        sgd = {"optim": "sgd", "logging_steps": 1} if script == "trainer" else {}
+        run(
+            script,
+            models["with_head"],
+            tmp_path / name,
+            max_train_steps=2,  # the second step is the rest of the epoch: 4 rows, one batch in both
+            per_device_train_batch_size=size,
+            gradient_accumulation_steps=accumulated,
+            learning_rate=0.1,
+            max_grad_norm=1e9,
+            **sgd,
+        )
+    assert same_weights(tmp_path / "16x1", tmp_path / "4x4", atol=1e-6)
+    losses = [json.loads((tmp_path / name / "all_results.json").read_text())["train_loss"] for name in ("16x1", "4x4")]
+    if script == "trainer":  # the mean of both steps' losses; the other script reports the mean of the batches
+        assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
+def test_resumed_run_ends_with_the_same_weights(models, tmp_path):
+    """With dropout and accumulation: in the middle of an epoch, at its last step, and after it."""
+    setting = {"num_train_epochs": 2, "per_device_train_batch_size": 3, "gradient_accumulation_steps": 2}
+    whole = run("no_trainer", models["bert"], tmp_path / "whole", checkpointing_steps=1, **setting)
+    steps = {folder.name for folder in (tmp_path / "whole").glob("step_*")}
+    assert steps == {f"step_{n}" for n in range(1, 9)}  # 7 batches an epoch: 3 steps of two and one of one
+    for step in (2, 4, 7):
+        checkpoint = tmp_path / "whole" / f"step_{step}"
+        resumed = run("no_trainer", models["bert"], tmp_path / "resumed", resume_from_checkpoint=checkpoint, **setting)
+        assert resumed == whole
+        assert same_weights(tmp_path / "whole", tmp_path / "resumed")
+    with pytest.raises(ValueError, match=r"'seed': 1.*can't go on with the same batches"):
+        run("no_trainer", models["bert"], tmp_path / "resumed", resume_from_checkpoint=checkpoint, seed=1, **setting)
+
+
+def test_checkpoint_of_an_epoch_and_the_last_one(models, tmp_path):
+    setting = {"num_train_epochs": 2, "checkpointing_steps": "epoch"}
+    whole = run("no_trainer", models["bert"], tmp_path / "whole", **setting)
+    assert {folder.name for folder in (tmp_path / "whole").glob("*step_*")} == {"step_5", "step_10"}
+    (tmp_path / "resumed").mkdir()
+    (tmp_path / "whole" / "step_5").rename(tmp_path / "resumed" / "step_5")
+    resumed = run("no_trainer", models["bert"], tmp_path / "resumed", resume_from_checkpoint="last", **setting)
+    assert resumed == whole
+    assert same_weights(tmp_path / "whole", tmp_path / "resumed")
+    assert (tmp_path / "resumed" / "step_10").is_dir()
+
+
+def test_the_trainer_resumes(models, tmp_path):
+    setting = {"max_train_steps": 6, "save_strategy": "steps", "save_steps": 3}
+    run("trainer", models["bert"], tmp_path / "whole", **setting)
+    checkpoint = tmp_path / "whole" / "checkpoint-3"
+    run("trainer", models["bert"], tmp_path / "resumed", resume_from_checkpoint=checkpoint, **setting)
+    assert same_weights(tmp_path / "whole", tmp_path / "resumed")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(
+    ("more", "error", "message"),
+    [
+        ({"task_name": "mprc"}, ValueError, 'did you mean "mrpc"'),
+        ({"train_file": "missing.csv"}, FileNotFoundError, 'there is no file "missing.csv"'),
+        ({"validation_file": None}, ValueError, "pass `validation_file`"),
+        ({"task_name": "qnli"}, ValueError, 'no column "question"'),
+        ({"dataset_name": "some/data"}, ValueError, "give one of the two"),
+        ({"train_file": None, "validation_file": None, "task_name": None}, ValueError, "No data is given"),
+        ({"resume_from_checkpoint": "nowhere"}, FileNotFoundError, 'there is no folder "nowhere"'),
+    ],
+)
+def test_slips_end_the_run_before_it_starts(script, more, error, message, models, tmp_path):
+    with pytest.raises(error, match=message):
+        run(script, models["bert"], tmp_path / "out", **more)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_slips_of_one_script(models, tmp_path):
+    with pytest.raises(ValueError, match="nothing to do: pass at least one of `do_train`"):
+        run("trainer", models["bert"], tmp_path, do_train=None, do_eval=None)
+    with pytest.raises(ValueError, match='"epoch" or a number of steps, got "weekly"'):
+        run("no_trainer", models["bert"], tmp_path, checkpointing_steps="weekly")
+    with pytest.raises(FileNotFoundError, match="has no checkpoint"):
+        run("no_trainer", models["bert"], tmp_path, resume_from_checkpoint="last")
+    with pytest.raises(ValueError, match="`max_train_steps` must be at least 1, got 0"):
+        run("no_trainer", models["bert"], tmp_path, max_train_steps=0)
+
+
+def test_a_tokenizer_of_another_model(models, tmp_path):
+    tokenizer = BertTokenizer(vocab={f"[unused{i}]": i for i in range(999)})
+    tokenizer.save_pretrained(tmp_path / "other")
+    with pytest.raises(ValueError, match="it is not the tokenizer of this model"):
+        run("trainer", models["bert"], tmp_path / "out", tokenizer_name=tmp_path / "other")
+
+
+def run_commands(*commands: list[str]) -> None:
+    """All at once: most of what they do is to import."""
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    started = [
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for command in commands
+    ]
+    for process in started:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output[-3000:]
+
+
+def test_as_commands(models, tmp_path):
+    """Each script with `python`, one of them with a file of options, and with `accelerate launch`."""
+    settings = {"do_train": True, "do_eval": True, "max_steps": 1, "save_strategy": "no"}
+    line = options(models["bert"], tmp_path / "trainer_launched", **settings)
+    given = {"model_name_or_path": models["bert"], "output_dir": str(tmp_path / "trainer"), "task_name": "mrpc"}
+    given |= {"train_file": TRAIN, "validation_file": VALIDATION, "cache_dir": str(tmp_path / "cache"), **settings}
+    (tmp_path / "options.yaml").write_text(yaml.safe_dump(given))
+    loop = {
+        name: options(models["searched"], tmp_path / name, max_train_steps=1) for name in ("loop", "loop_launched")
+    }
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"]
+    run_commands(
+        [sys.executable, "examples/run_glue.py", str(tmp_path / "options.yaml")],
+        [*launch, "examples/run_glue.py", *line],
+        [sys.executable, "examples/run_glue_no_trainer.py", *loop["loop"]],
+        [*launch, "examples/run_glue_no_trainer.py", *loop["loop_launched"]],
+    )
+    for name in ("trainer", "trainer_launched", "loop", "loop_launched"):
+        assert "eval_f1" in json.loads((tmp_path / name / "all_results.json").read_text())
+        assert (tmp_path / name / "model.safetensors").is_file()
+
+
+def test_two_processes_train_like_one(models, tmp_path):
+    """The gradient is the mean over the rows of both, not twice that; no row of the validation split is counted twice."""
+    given = {"do_train": True, "do_eval": True, "max_steps": 1, "save_strategy": "no", "optim": "sgd"}
+    given |= {"learning_rate": 0.1, "max_grad_norm": 1e9}
+    batches = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    line = options(models["with_head"], tmp_path / "two", **batches, **given)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    run_commands([*torchrun, "examples/run_glue.py", *line])
+    assert "| batch size | 16 |" in (tmp_path / "two" / "README.md").read_text()  # there were two
+    one = run("trainer", models["with_head"], tmp_path / "one", per_device_train_batch_size=16, **given)
+    two = json.loads((tmp_path / "two" / "all_results.json").read_text())
+    assert same_weights(tmp_path / "one", tmp_path / "two", atol=1e-6)
+    for name in ("eval_accuracy", "eval_f1", "eval_samples"):
+        assert two[name] == pytest.approx(one[name], abs=1e-6), name
