@@ -159,7 +159,7 @@ def card_facts(work: Path, rows: dict, search: dict) -> CardFacts:
         name=CARD.stem,
         description=(
             "A small English encoder for trying things out, found by weight-sharing architecture search. Its weights are"
-            " the supernet's: it was not trained any further. It has read about two epochs of 47 MB of text, and is no"
+            " the supernet's: it was not trained any further. It has read 47 MB of text not quite once, and is no"
             " match for a BERT that has read thousands of times as much."
         ),
         metadata={"language": "en"},

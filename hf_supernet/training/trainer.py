@@ -357,7 +357,10 @@ class SupernetTrainer(Trainer):
         else:
             collator = self._get_collator_with_removed_columns(collator, description="evaluation")
         if max_samples is not None:
-            dataset = dataset.take(max_samples) if hasattr(dataset, "take") else Subset(dataset, range(max_samples))
+            if hasattr(dataset, "__len__"):
+                dataset = Subset(dataset, range(min(max_samples, len(dataset))))
+            else:
+                dataset = dataset.take(max_samples)
         loader = DataLoader(
             dataset,
             batch_size=self.args.eval_batch_size,
