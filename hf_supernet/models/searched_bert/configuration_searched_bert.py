@@ -146,7 +146,7 @@ class SearchedBertBaseConfig(PreTrainedConfig):
 
     def validate_sizes(self):
         """Sizes are positive, and the padding token is a token."""
-        names = ("vocab_size", "embedding_size", "hidden_size", "max_position_embeddings", "type_vocab_size")
+        names = ("vocab_size", "hidden_size", "embedding_size", "max_position_embeddings", "type_vocab_size")
         for name in names:
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")

@@ -1,0 +1,85 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+import pytest
+from huggingface_hub.errors import StrictDataclassError
+
+from hf_supernet import Architecture, SearchedBertConfig, SupernetBertConfig
+
+from .conftest import SIZES, VOCAB_SIZE, child_config, supernet_config
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"operators": ["atention-4"]}, "Unknown operator kind 'atention'.* Did you mean 'attention'"),
+        ({"operators": ["attention-5"]}, "5 heads do not divide `hidden_size` 32"),
+        ({"operators": ["convolution-4"]}, "odd kernel size.* got 4. Take 3 or 5"),
+        ({"operators": ["feed_forward"]}, "needs a positive size"),
+        ({"operators": ["identity-2"]}, "An identity has no size"),
+        ({"operators": []}, "`operators` is empty"),
+        ({"operators": ["identity"], "num_hidden_layers": 2}, "`num_hidden_layers` is 2, but `operators` names 1"),
+        ({"hidden_dropout_prob": 1.0}, r"`hidden_dropout_prob` must lie in \[0, 1\)"),
+        ({"attention_head_size": 0}, "`attention_head_size` must be at least 1"),
+        ({"vocab_size": 0}, "`vocab_size` must be at least 1"),
+        ({"hidden_size": 0}, "`hidden_size` must be at least 1"),
+        ({"pad_token_id": VOCAB_SIZE}, "`pad_token_id` must lie in the vocabulary"),
+        ({"hidden_size": "32"}, "hidden_size"),
+    ],
+    ids=str,
+)
+def test_bad_configurations_of_a_child(fields, message):
+    with pytest.raises(StrictDataclassError, match=message):
+        child_config(**fields)
+
+
+def test_round_trip_of_a_child(tmp_path):
+    config = child_config(attention_head_size=6, embedding_size=12, num_labels=3, problem_type="regression")
+    config.save_pretrained(tmp_path)
+    assert SearchedBertConfig.from_pretrained(tmp_path).to_dict() == config.to_dict()
+    assert SearchedBertConfig(**SIZES).num_hidden_layers == 12
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"candidate_operators": ["atention-4"]}, "Unknown operator kind 'atention'.* Did you mean 'attention'"),
+        ({"candidate_operators": ["attention-5"]}, "5 heads do not divide `hidden_size` 32"),
+        ({"candidate_operators": ["convolution-4"]}, "odd kernel size.* got 4. Take 3 or 5"),
+        ({"candidate_operators": ["attention-4", "A4"]}, "Layer 0 names a candidate operator twice: attention-4"),
+        ({"candidate_operators": []}, "Layer 0 has no candidate operator"),
+        ({"candidate_operators": [["A4"], [], ["A4"], ["A4"]]}, "Layer 1 has no candidate operator"),
+        ({"candidate_operators": [["A4"]] * 3}, "has 3 lists for `num_hidden_layers` 4"),
+        ({"num_hidden_layers": 0}, "`num_hidden_layers` must be at least 1"),
+        ({"weight_sharing": "mixed"}, "`weight_sharing` must be one of .* got 'mixed'"),
+        ({"identity_placement": "front"}, "`identity_placement` must be one of anywhere, end; got 'front'"),
+        ({"default_architecture": "A4-A4-A4-F9"}, "layer 3 is feed_forward-9, allowed there are attention-4"),
+        ({"default_architecture": "A4-A4"}, "has 2 layers, but the search space has 4"),
+        ({"default_architecture": "attention"}, "Cannot read the architecture"),
+    ],
+    ids=str,
+)
+def test_bad_configurations_of_a_supernet(fields, message):
+    with pytest.raises(StrictDataclassError, match=message):
+        supernet_config(**fields)
+
+
+def test_round_trip_of_a_supernet(tmp_path):
+    candidates = [["attention-4", "identity"], ["feed_forward-37"], ["convolution-3", "identity"], ["identity"]]
+    config = supernet_config(candidate_operators=candidates, default_architecture="A4-F37-I-I", num_labels=3)
+    config.save_pretrained(tmp_path)
+    loaded = SupernetBertConfig.from_pretrained(tmp_path)
+    assert loaded.to_dict() == config.to_dict()
+    assert [[str(operator) for operator in layer] for layer in loaded.layer_candidates] == candidates
+    child = loaded.child_config(Architecture.from_string("A4-F37-I-I").operators)
+    assert child.num_labels == 3 and all(getattr(child, name) == value for name, value in SIZES.items())
