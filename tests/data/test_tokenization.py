@@ -62,6 +62,11 @@ def test_packing_loses_the_tail_only(tokenizer, kind):
     assert 0 <= len(stream) - len(packed) < 9
 
 
+def test_a_last_block_that_is_just_full_is_kept(tokenizer):
+    dataset = tokenize_corpus(as_kind([" ".join(LETTERS[:17])], "in memory"), tokenizer, max_seq_length=11)
+    assert dataset["input_ids"][:] == [[2, *range(5, 14), 3], [2, *range(14, 22), 3, 3]]
+
+
 @both_kinds
 def test_nothing_is_lost_without_packing(tokenizer, kind):
     texts = make_texts(50)
