@@ -60,7 +60,7 @@ class ArchitectureSampler(ABC):
     @abstractmethod
     def sample(self, step: int) -> list[Architecture]:
         """
-        The architectures that optimisation step `step` trains, in order; their gradients are summed.
+        The architectures that optimisation step `step` trains, in order; the loss of the step is the mean of theirs.
 
         Args:
             step (`int`):

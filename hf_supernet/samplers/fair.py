@@ -22,10 +22,13 @@ from .base import ArchitectureSampler, check_step
 class FairSampler(ArchitectureSampler):
     """
     As many paths a step as the longest list has candidates, such that each candidate of each layer is trained exactly
-    once; the gradients of the paths are summed and applied in one update.
+    once; the gradients of the paths are applied in one update.
 
     [FairNAS: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture
     Search](https://huggingface.co/papers/1907.01845) (Chu et al., ICCV 2021).
+
+    The paper sums the gradients of the paths; [`SupernetTrainer`] takes the mean of their losses, so that a learning rate
+    and a threshold for clipping mean the same as with one path.
 
     The paper has equally many candidates in each layer. Ours goes on to unequal lists: each layer deals one random
     permutation of its candidates after another, across the steps. In a layer with n candidates, m being the largest
