@@ -15,6 +15,8 @@
 
 import json
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,10 +42,40 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """
+    Gives a new folder under a temporary name beside `path`, which takes the place of `path` at the end.
+
+    Args:
+        path (`str` or `os.PathLike`):
+            The folder to write, or to replace with all that is in it. If the body raises, it stays as it was.
+    """
+    path = Path(path)
+    suffix = uuid.uuid4().hex[:8]
+    temporary, aside = (path.with_name(f".{path.name}.{suffix}.{kind}") for kind in ("new", "old"))
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.exists():
+            path.rename(aside)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if aside.exists():
+                aside.rename(path)
+            raise
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary)
+    if aside.exists():
+        shutil.rmtree(aside)
+
+
 def write_json(path: str | os.PathLike, values: Any) -> None:
     """Writes `values` as indented JSON, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-__all__ = ["replacing", "write_json"]
+__all__ = ["replacing", "replacing_folder", "write_json"]

@@ -18,15 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCardData
 
-from ..files import replacing
+from ..card_sections import write_card_section
 from .glue import GLUE_TASKS
-
-
-# Between these two lines the README is ours; what else a user wrote there is kept.
-BEGIN = "<!-- fine-tuning: begin -->"
-END = "<!-- fine-tuning: end -->"
 
 
 @dataclass
@@ -106,7 +101,6 @@ class FineTuningCard:
         start = Path(self.start).resolve().name if Path(self.start).exists() else self.start
         origin = f"random weights, with the configuration of `{start}`" if self.random_init else f"`{start}`"
         lines = [
-            BEGIN,
             f"# {self.model_name}",
             "",
             f"Text classifier, trained on {self.data_name}, starting from {origin}.",
@@ -131,7 +125,7 @@ class FineTuningCard:
         if self.hyperparameters:
             lines += ["## Training", "", "| | |", "| --- | --- |"]
             lines += [f"| {name} | {value} |" for name, value in self.hyperparameters.items()] + [""]
-        return "\n".join([*lines, END])
+        return "\n".join(lines)
 
     def write(self, folder: str | os.PathLike) -> Path:
         """
@@ -144,16 +138,4 @@ class FineTuningCard:
         Returns:
             `Path`: The file.
         """
-        path = Path(folder) / "README.md"
-        data, body = self.data(), self.text()
-        if path.exists():
-            card = ModelCard.load(path, ignore_metadata_errors=True)
-            old_data = {key: value for key, value in card.data.to_dict().items() if key != "model-index"}
-            new_data = {key: value for key, value in data.__dict__.items() if value is not None}
-            data = ModelCardData(**(old_data | new_data))
-            before, begin, rest = card.text.partition(BEGIN)
-            _, end, after = rest.partition(END)
-            body = before + body + after if begin and end else f"{card.text.rstrip()}\n\n{body}"
-        with replacing(path) as temporary:
-            temporary.write_text(f"---\n{data}\n---\n\n{body.strip()}\n", encoding="utf-8")
-        return path
+        return write_card_section(Path(folder) / "README.md", "fine-tuning", self.text(), self.data())

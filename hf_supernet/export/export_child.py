@@ -14,16 +14,13 @@
 """Writing a child to a folder that `from_pretrained` reads: all of it or nothing."""
 
 import os
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from huggingface_hub import ModelCard
 from transformers import PreTrainedTokenizerBase
 
 from ..architecture import Architecture
+from ..files import replacing_folder
 from ..models.searched_bert import SearchedBertPreTrainedModel
 from ..models.supernet_bert import SupernetBertPreTrainedModel
 from .card import TAGS, CardFacts, build_card, head_of
@@ -112,7 +109,7 @@ def export_child(
     plain_bert = format == "bert" or (format == "auto" and plain_bert_obstacle(child.config) is None)
     exported = to_bert(child) if plain_bert else child
     card = build_card(child, directory.name, facts, plain_bert, has_tokenizer=tokenizer is not None)
-    with _replaced_folder(directory) as folder:
+    with replacing_folder(directory) as folder:
         exported.save_pretrained(folder)
         for weights in folder.glob("*.safetensors"):
             weights.chmod((folder / "config.json").stat().st_mode)  # else only the owner may read what he shares
@@ -174,29 +171,6 @@ def _check_target(directory: Path, overwrite: bool) -> None:
 def _has_our_card(directory: Path) -> bool:
     readme = directory / "README.md"
     return readme.exists() and TAGS[0] in (ModelCard.load(readme, ignore_metadata_errors=True).data.tags or ())
-
-
-@contextmanager
-def _replaced_folder(directory: Path) -> Iterator[Path]:
-    """A new folder under a temporary name; at the end of the block it becomes `directory`, after a failure it is gone."""
-    suffix = uuid.uuid4().hex[:8]
-    temporary, aside = (directory.with_name(f".{directory.name}.{suffix}.{kind}") for kind in ("new", "old"))
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        if directory.exists():
-            directory.rename(aside)
-        try:
-            temporary.rename(directory)
-        except OSError:
-            if aside.exists():
-                aside.rename(directory)
-            raise
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary)
-    if aside.exists():
-        shutil.rmtree(aside)
 
 
 __all__ = ["EXPORT_FORMATS", "export_child"]
