@@ -56,8 +56,14 @@ class AlignmentLoss(nn.Module):
                 self.layers = frozenset(int(index) for index in layers.split(","))
             except ValueError:
                 raise ValueError(
-                    f"`layers` must be 'all', 'differing', or indices such as '0,2,5'; got {layers!r}."
+                    f"`alignment_layers` must be 'all', 'differing', or indices such as '0,2,5'; got {layers!r}."
                 ) from None
+
+    def check_layers(self, num_layers: int) -> None:
+        """Raises a `ValueError` where `layers` names one that a model with so many layers has not."""
+        outside = [] if isinstance(self.layers, str) else sorted(set(self.layers) - set(range(num_layers)))
+        if outside:
+            raise ValueError(f"`alignment_layers` names {outside}, but the layers are 0 to {num_layers - 1}.")
 
     def aligned_layers(self, architecture: Architecture, anchor: Architecture) -> list[int]:
         """The indices of the layers whose outputs are compared."""
@@ -66,9 +72,7 @@ class AlignmentLoss(nn.Module):
             return list(range(num_layers))
         if self.layers == "differing":
             return [index for index in range(num_layers) if architecture[index] != anchor[index]]
-        outside = sorted(index for index in self.layers if not 0 <= index < num_layers)
-        if outside:
-            raise ValueError(f"`layers` names {outside}, but the layers are 0 to {num_layers - 1}.")
+        self.check_layers(num_layers)
         return sorted(self.layers)
 
     def forward(

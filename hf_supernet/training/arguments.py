@@ -14,11 +14,14 @@
 """The training arguments of a supernet."""
 
 import json
+import math
 from dataclasses import dataclass, field
 
 from transformers import TrainingArguments
 
-from ..samplers import SAMPLERS
+from ..samplers import SAMPLERS, ArchitectureSampler, make_sampler
+from ..search_space import SearchSpace
+from .alignment import AlignmentLoss
 
 
 @dataclass
@@ -84,14 +87,13 @@ class SupernetTrainingArguments(TrainingArguments):
 
     def __post_init__(self):
         super().__post_init__()
-        if isinstance(self.sampler_kwargs, str):
-            self.sampler_kwargs = json.loads(self.sampler_kwargs)
+        self.sampler_kwargs = _parsed(self.sampler_kwargs)
         if self.sampler_seed is None:
             self.sampler_seed = self.seed
         if self.sampler not in SAMPLERS:
             raise ValueError(f"`sampler` must be one of {', '.join(sorted(SAMPLERS))}; got {self.sampler!r}.")
-        if self.alignment_weight < 0:
-            raise ValueError(f"`alignment_weight` must not be negative, got {self.alignment_weight}.")
+        if not (self.alignment_weight >= 0 and math.isfinite(self.alignment_weight)):
+            raise ValueError(f"`alignment_weight` must be a number from 0, got {self.alignment_weight}.")
         for name in ("anchor_interval", "anchor_eval_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
@@ -102,3 +104,43 @@ class SupernetTrainingArguments(TrainingArguments):
                 "`torch_compile` compiles the whole model, which is a new graph for each architecture. Call"
                 " `model.compile_operators()` instead, and leave it off."
             )
+
+    def build_sampler(self, search_space: SearchSpace) -> ArchitectureSampler:
+        """
+        The sampler that these arguments name.
+
+        Raises:
+            ValueError: where the sampler does not know an option of `sampler_kwargs`, or does not fit the space.
+        """
+        try:
+            return make_sampler(self.sampler, search_space, seed=self.sampler_seed, **(self.sampler_kwargs or {}))
+        except TypeError as error:
+            raise ValueError(
+                f"`sampler_kwargs` {self.sampler_kwargs} do not suit {self.sampler!r}: {error}."
+            ) from error
+
+    def build_alignment(self, search_space: SearchSpace) -> AlignmentLoss | None:
+        """
+        The alignment loss that these arguments ask for; `None` where its weight is 0.
+
+        Raises:
+            ValueError: where `alignment_layers` is none of its values, or names layers that there are not.
+        """
+        if self.alignment_weight == 0:
+            return None
+        alignment = AlignmentLoss(self.alignment_layers, self.alignment_normalized)
+        alignment.check_layers(len(search_space))
+        return alignment
+
+
+def _parsed(options: dict | str | None) -> dict | None:
+    """Options of a sampler as a dict, where they may have come from the command line as JSON."""
+    parsed = options
+    if isinstance(options, str):
+        try:
+            parsed = json.loads(options)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"`sampler_kwargs` is not JSON: {options!r} ({error}).") from error
+    if not isinstance(parsed, dict | None):
+        raise ValueError(f'`sampler_kwargs` must be a dict such as {{"num_modified": 1}}, got {options!r}.')
+    return parsed

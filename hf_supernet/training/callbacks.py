@@ -34,14 +34,18 @@ class SupernetCallback(TrainerCallback):
 
     def __init__(self, trainer: "SupernetTrainer"):
         self.trainer = trainer
+        self._epoch = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        self._epoch = int(state.epoch or 0)
         self.trainer.begin_training()
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         # Masks depend on (seed, epoch, example). The loader's workers start behind this event and see the new epoch.
         if hasattr(self.trainer.data_collator, "set_epoch"):
-            self.trainer.data_collator.set_epoch(int(state.epoch or 0))
+            self.trainer.data_collator.set_epoch(self._epoch)
+        # Counted here: a stream of unknown length ends before `state.epoch`, which guesses its length, says so.
+        self._epoch += 1
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         anchor = self.trainer.anchor

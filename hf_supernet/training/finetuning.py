@@ -188,7 +188,7 @@ def find_checkpoint(name: str | None, output_dir: str | os.PathLike) -> Path | N
 
     Args:
         name (`str`, *optional*):
-            A folder; `"last"` is the `step_*` of `output_dir` with the most steps.
+            A folder; `"last"` (or `"True"`) is the `step_*` of `output_dir` with the most steps.
         output_dir (`str` or `os.PathLike`):
             Where the run writes its checkpoints.
 
@@ -198,7 +198,7 @@ def find_checkpoint(name: str | None, output_dir: str | os.PathLike) -> Path | N
     Raises:
         FileNotFoundError: if there is no such folder.
     """
-    if name == "last":
+    if name in ("last", "True", "true"):
         folders = [path for path in Path(output_dir).glob("step_*") if path.name.removeprefix("step_").isdecimal()]
         if not folders:
             raise FileNotFoundError(f'`resume_from_checkpoint`: "{output_dir}" has no checkpoint `step_*`.')

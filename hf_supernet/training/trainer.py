@@ -13,33 +13,37 @@
 # limitations under the License.
 """A `Trainer` for supernets."""
 
-import random
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import datasets
 import torch
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, rotate_checkpoints, speed_metrics
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, has_length, rotate_checkpoints
 
 from ..architecture import Architecture
-from ..costs import count_multiply_adds, parameter_table
+from ..card_sections import write_card_section
+from ..costs import count_multiply_adds
 from ..evaluation.evaluator import Evaluator
 from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin
 from ..models.supernet_bert import SupernetBertPreTrainedModel
-from ..samplers import ArchitectureSampler, make_sampler
+from ..samplers import ArchitectureSampler
 from .alignment import AlignmentLoss, Anchor
 from .arguments import SupernetTrainingArguments
 from .callbacks import SupernetCallback
-from .checkpoints import last_complete_checkpoint, read_supernet_state, write_supernet_state
+from .card import SECTION, supernet_card_data, supernet_card_text
+from .checkpoints import (
+    SUPERNET_STATE_NAME,
+    last_complete_checkpoint,
+    read_supernet_state,
+    write_supernet_state,
+)
 from .distributed import average_gradients, broadcast_model
+from .evaluation import ChildrenEvaluationMixin
 
 
-class SupernetTrainer(Trainer):
+class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
     """
     A [`~transformers.Trainer`] that trains the architectures a sampler draws.
 
@@ -48,7 +52,7 @@ class SupernetTrainer(Trainer):
     - Each optimizer step trains the architectures that `sampler.sample(step)` names, the same on every process and in
       every micro-batch of the step; its loss is the mean of theirs, and one path's activations are kept at a time.
     - With `alignment_weight`, the alignment loss of MAGIC-A ([`AlignmentLoss`]) and its [`Anchor`].
-    - [`~SupernetTrainer.evaluate`] reports a fixed set of children and their mean.
+    - [`~SupernetTrainer.evaluate`] reports a fixed set of children and their mean; see [`ChildrenEvaluationMixin`].
     - Several processes exchange the gradients of the weights that the step trained, once an optimizer step; the model
       is not wrapped in `DistributedDataParallel`.
     - A checkpoint has the sampler, the anchor and the loss since the last log, and is whole or not there. A run that
@@ -88,6 +92,8 @@ class SupernetTrainer(Trainer):
             )
         if args is None:
             args = SupernetTrainingArguments("tmp_trainer")
+        if not isinstance(args, SupernetTrainingArguments):
+            raise ValueError(f"`args` must be `SupernetTrainingArguments`, got {type(args).__name__}.")
         super().__init__(model, args, *pos_args, **kwargs)
         if args.n_gpu > 1 or self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise ValueError(
@@ -95,19 +101,14 @@ class SupernetTrainer(Trainer):
                 " `accelerate launch` or `torchrun`, without FSDP and DeepSpeed."
             )
         space = model.search_space
-        self.sampler = sampler or make_sampler(
-            args.sampler, space, seed=args.sampler_seed, **(args.sampler_kwargs or {})
-        )
-        self.alignment: AlignmentLoss | None = None
+        self.sampler = sampler or args.build_sampler(space)
+        self.alignment: AlignmentLoss | None = args.build_alignment(space)
         self.anchor: Anchor | None = None
-        if args.alignment_weight > 0:
+        if self.alignment is not None:
             if self.eval_dataset is None:
                 raise ValueError(
                     "`alignment_weight` needs an `eval_dataset`: the anchor is the best child on dev data."
                 )
-            self.alignment = AlignmentLoss(args.alignment_layers, args.alignment_normalized)
-            default = model.resolve_architecture(None)
-            self.alignment.aligned_layers(default, default)  # an index outside the layers is an error now
             self.anchor = Anchor(Evaluator(model, self._anchor_batches(), self.accelerator.autocast))
         self._architecture: Architecture | None = None
         self._architectures_in_step = 1
@@ -115,6 +116,7 @@ class SupernetTrainer(Trainer):
         self._loss_parts: dict[str, torch.Tensor] = {}
         self._loss_parts_since = 0
         self._resumed_state: dict[str, Any] | None = None
+        self._resumed_step = 0
         self.add_callback(SupernetCallback(self))
 
     # ---- Set-up ----
@@ -129,18 +131,25 @@ class SupernetTrainer(Trainer):
         )
 
     def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        # The masking collator reads these and does not pass them on.
-        self._signature_columns += ["example_id", "special_tokens_mask"]
+        if self._signature_columns is None:
+            super()._set_signature_columns_if_needed()
+            if hasattr(self.data_collator, "frozen"):
+                # The masking collator reads these and does not pass them on.
+                self._signature_columns += ["example_id", "special_tokens_mask"]
 
     def begin_training(self) -> None:
         """Runs when training begins: brings all processes to the same weights, and a resumed run to where it was."""
         if self.args.world_size > 1:
             broadcast_model(self.model)
         self._loss_parts = {name: torch.zeros((), device=self.args.device) for name in ("task_loss", "alignment_loss")}
-        self._loss_parts_since = self.state.global_step
+        self._loss_parts_since = self._resumed_step = self.state.global_step
         if self._resumed_state is None:
             return
+        if not has_length(self.train_dataset) and self.state.epoch >= 1:
+            raise ValueError(
+                "The checkpoint is of a second or later pass over a stream, where the Trainer can't find the place to go"
+                " on from. Train on a stream that does not end (`dataset.repeat(None)`), and let `max_steps` end it."
+            )
         kept = self._resumed_state["losses"]
         rank = self.args.process_index
         self._tr_loss += kept["since_log"][rank]
@@ -150,6 +159,14 @@ class SupernetTrainer(Trainer):
         for name, values in kept["parts"].items():
             self._loss_parts[name] += values[rank]
         self._resumed_state = None
+
+    def get_train_dataloader(self) -> DataLoader:
+        loader = super().get_train_dataloader()
+        # A loader draws a seed for its workers when they start, which a resumed run does at another time: not from the
+        # generator that dropout uses.
+        generator = torch.Generator().manual_seed(self.args.seed)
+        getattr(loader, "base_dataloader", loader).generator = generator
+        return loader
 
     # ---- A step ----
 
@@ -174,10 +191,12 @@ class SupernetTrainer(Trainer):
         if self.anchor is not None and self.anchor.architecture is None:
             self.anchor.architecture = architectures[0]
         losses = []
-        for architecture in architectures:
-            self._architecture = architecture
-            losses.append(super().training_step(model, inputs, num_items_in_batch))
-        self._architecture = None
+        try:
+            for architecture in architectures:
+                self._architecture = architecture
+                losses.append(super().training_step(model, inputs, num_items_in_batch))
+        finally:
+            self._architecture = None
         if self.args.world_size > 1 and self.accelerator.sync_gradients:
             average_gradients(self.model.parameters())
         return torch.stack(losses).sum()
@@ -198,7 +217,8 @@ class SupernetTrainer(Trainer):
         if self._architecture is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         inputs = {**inputs, "architecture": self._architecture}
-        if isinstance(self.model, MaskedLMMixin):
+        # A loss that is not the model's own is handed all logits, as by any Trainer.
+        if isinstance(self.model, MaskedLMMixin) and self.compute_loss_func is None and self.label_smoother is None:
             inputs["prediction_positions"] = "labelled"
         if self.alignment is not None:
             inputs["output_hidden_states"] = True
@@ -247,134 +267,12 @@ class SupernetTrainer(Trainer):
                 logs["anchor"] = str(self.anchor.architecture)
                 if self.anchor.loss is not None:
                     logs["anchor_loss"] = self.anchor.loss
+        if "train_runtime" in logs:
+            # A resumed run reports the mean loss of the whole training, but the throughput of its own part.
+            own_share = 1 - self._resumed_step / max(self.state.global_step, 1)
+            for name in ("train_samples_per_second", "train_steps_per_second"):
+                logs[name] = round(logs[name] * own_share, 3)
         super().log(logs, start_time)
-
-    # ---- Evaluation ----
-
-    def evaluation_children(self) -> dict[str, Architecture]:
-        """The children that [`~SupernetTrainer.evaluate`] looks at, by name; the same at each call, but for the anchor."""
-        space = self.model.search_space
-        costs = parameter_table(self.model.config, space)
-        children = {"smallest": space.cheapest(costs), "largest": space.dearest(costs)}
-        if self.anchor is not None and self.anchor.architecture is not None:
-            children["anchor"] = self.anchor.architecture
-        for index in range(self.args.eval_random_children):
-            generator = random.Random(f"evaluation/{self.args.sampler_seed}/{index}")
-            children[f"random_{index}"] = space.sample(generator)
-        return children
-
-    def evaluate(
-        self,
-        eval_dataset: Dataset | dict[str, Dataset] | None = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> dict[str, float]:
-        """
-        Evaluates a fixed set of children: the smallest, the largest, the anchor, and some random ones.
-
-        Returns:
-            `dict[str, float]`: `eval_smallest_loss`, `eval_largest_loss`, `eval_anchor_loss`, `eval_random_loss` (the
-            mean of the random ones) and `eval_loss`, the mean of all; losses are means over labels. With
-            `compute_metrics`, its metrics for each child as well (`eval_smallest_accuracy`, ...), and their means.
-        """
-        if eval_dataset is None:
-            eval_dataset = self.eval_dataset
-        if isinstance(eval_dataset, Mapping):
-            metrics = {}
-            for name, dataset in eval_dataset.items():
-                metrics |= self.evaluate(dataset, ignore_keys, f"{metric_key_prefix}_{name}")
-            return metrics
-        start_time = time.time()
-        children = self.evaluation_children()
-        evaluator = Evaluator(self.model, self._dev_batches(eval_dataset), self.accelerator.autocast)
-        scores = evaluator.evaluate(children.values())
-        losses = {name: scores[architecture] for name, architecture in children.items()}
-        metrics = {f"{metric_key_prefix}_loss": _mean(losses.values())}
-        metrics |= {f"{metric_key_prefix}_{name}": value for name, value in _name_scores(losses, "loss").items()}
-        if self.compute_metrics is not None:
-            metrics |= self._evaluate_metrics(children, eval_dataset, ignore_keys, metric_key_prefix)
-        num_samples = len(eval_dataset) if hasattr(eval_dataset, "__len__") else None
-        metrics |= speed_metrics(metric_key_prefix, start_time, num_samples=num_samples)
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        return metrics
-
-    def _evaluate_metrics(
-        self,
-        children: dict[str, Architecture],
-        eval_dataset: Dataset,
-        ignore_keys: list[str] | None,
-        metric_key_prefix: str,
-    ) -> dict[str, float]:
-        """What `compute_metrics` says of each child, and the mean over children under the metric's own name."""
-        found: dict[str, dict[str, float]] = {}
-        loader = self.get_eval_dataloader(eval_dataset)
-        for name, architecture in children.items():
-            self._architecture = architecture
-            try:
-                output = self.evaluation_loop(loader, "Evaluation", None, ignore_keys, metric_key_prefix)
-            finally:
-                self._architecture = None
-            for key, value in output.metrics.items():
-                metric = key.removeprefix(f"{metric_key_prefix}_")
-                if metric not in ("loss", "model_preparation_time") and isinstance(value, int | float):
-                    found.setdefault(metric, {})[name] = value
-        metrics = {}
-        for metric, values in found.items():
-            named = {metric: _mean(values.values()), **_name_scores(values, metric)}
-            metrics |= {f"{metric_key_prefix}_{name}": value for name, value in named.items()}
-        return metrics
-
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        if self._architecture is not None:
-            inputs = {**inputs, "architecture": self._architecture}
-        return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
-
-    def get_train_dataloader(self) -> DataLoader:
-        loader = super().get_train_dataloader()
-        # A loader draws a seed for its workers when they start, which a resumed run does at another time: not from the
-        # generator that dropout uses.
-        generator = torch.Generator().manual_seed(self.args.data_seed or self.args.seed)
-        getattr(loader, "base_dataloader", loader).generator = generator
-        return loader
-
-    def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
-        collator = self.data_collator
-        self.data_collator = _fixed_masks(collator)
-        try:
-            return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = collator
-
-    def _dev_batches(self, dataset: Dataset, max_samples: int | None = None) -> Iterator[dict[str, torch.Tensor]]:
-        """
-        This process's share of the dev batches. No example comes twice, as it would where shares are made even, so that
-        the loss does not depend on the number of processes.
-        """
-        collator = _fixed_masks(self.data_collator)
-        if isinstance(dataset, datasets.Dataset):
-            dataset = self._remove_unused_columns(dataset, description="evaluation")
-        else:
-            collator = self._get_collator_with_removed_columns(collator, description="evaluation")
-        if max_samples is not None:
-            if hasattr(dataset, "__len__"):
-                dataset = Subset(dataset, range(min(max_samples, len(dataset))))
-            else:
-                dataset = dataset.take(max_samples)
-        loader = DataLoader(
-            dataset,
-            batch_size=self.args.eval_batch_size,
-            collate_fn=collator,
-            num_workers=self.args.dataloader_num_workers,
-            generator=torch.Generator(),  # the loader draws a seed: not from the generator that dropout uses
-        )
-        return islice(loader, self.args.process_index, None, self.args.world_size)
-
-    def _anchor_batches(self) -> list[dict[str, torch.Tensor]]:
-        dataset = self.eval_dataset
-        if isinstance(dataset, Mapping):
-            dataset = next(iter(dataset.values()))
-        return list(self._dev_batches(dataset, self.args.anchor_eval_samples))
 
     # ---- Checkpoints ----
 
@@ -426,6 +324,11 @@ class SupernetTrainer(Trainer):
         }
 
     def _save_checkpoint(self, model: torch.nn.Module, trial) -> None:
+        run_folder = self._get_output_dir(trial)
+        folder = Path(run_folder) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        if self.args.should_save:
+            # An earlier run may have been here: its mark must not make a half of this checkpoint look whole.
+            (folder / SUPERNET_STATE_NAME).unlink(missing_ok=True)
         # Older checkpoints go only when the new one is whole.
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
@@ -435,8 +338,7 @@ class SupernetTrainer(Trainer):
         state = self._supernet_state()
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            run_folder = self._get_output_dir(trial)
-            write_supernet_state(Path(run_folder) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}", state)
+            write_supernet_state(folder, state)
             rotate_checkpoints(
                 output_dir=run_folder,
                 save_total_limit=limit,
@@ -444,19 +346,46 @@ class SupernetTrainer(Trainer):
                 use_mtime=True,
             )
 
+    # ---- Model card ----
 
-def _fixed_masks(collator):
-    """The collator for dev data: masks must not change with the epoch."""
-    return collator.frozen() if hasattr(collator, "frozen") else collator
+    def create_model_card(
+        self,
+        language: str | None = None,
+        license: str | None = None,
+        tags: str | list[str] | None = None,
+        model_name: str | None = None,
+        finetuned_from: str | None = None,
+        tasks: str | list[str] | None = None,
+        dataset_tags: str | list[str] | None = None,
+        dataset: str | list[str] | None = None,
+        dataset_args: str | list[str] | None = None,
+    ) -> None:
+        """
+        Writes what is known of this training to `README.md` in the output folder; see [`supernet_card_text`]. Where there
+        is a card, only the section that an earlier call wrote is replaced.
 
-
-def _mean(values: Iterable[float]) -> float:
-    values = list(values)
-    return sum(values) / len(values)
-
-
-def _name_scores(scores: dict[str, float], metric: str) -> dict[str, float]:
-    """`smallest_loss` and so on; the random children's become one mean, `random_loss`."""
-    named = {f"{name}_{metric}": value for name, value in scores.items() if not name.startswith("random_")}
-    drawn = [value for name, value in scores.items() if name.startswith("random_")]
-    return named | ({f"random_{metric}": _mean(drawn)} if drawn else {})
+        Args:
+            language, license, tags, dataset_tags (`str` or `list[str]`, *optional*):
+                For the metadata; `dataset_tags` are the data sets' names on the Hub.
+            model_name (`str`, *optional*, defaults to the repository's or the output folder's name):
+                The title.
+            finetuned_from (`str`, *optional*, defaults to what the model was loaded from):
+                The model that the training started from.
+            tasks (`str` or `list[str]`, *optional*):
+                The task; defaults to that of the model's head.
+            dataset (`str` or `list[str]`, *optional*):
+                What the supernet was trained on, in words.
+            dataset_args:
+                Not used.
+        """
+        if not self.is_world_process_zero():
+            return
+        folder = Path(self.args.output_dir)
+        name = model_name or (self.args.hub_model_id or folder.resolve().name).rpartition("/")[2]
+        started_from = finetuned_from or self.model.name_or_path or None
+        task = tasks if isinstance(tasks, str | None) else tasks[0]
+        data = supernet_card_data(
+            self, started_from, tags, language=language, license=license, datasets=dataset_tags, pipeline_tag=task
+        )
+        words = dataset if isinstance(dataset, str | None) else ", ".join(dataset)
+        write_card_section(folder / "README.md", SECTION, supernet_card_text(self, name, started_from, words), data)
