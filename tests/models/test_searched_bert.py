@@ -246,6 +246,17 @@ def test_tied_embeddings_survive_saving_and_resizing(fields, tmp_path):
     assert largest_difference(loaded(**BATCH).logits, model(**BATCH).logits) == 0
 
 
+def test_an_untied_decoder_survives_saving_and_resizing(tmp_path):
+    model = randomise(SearchedBertForMaskedLM(child_config(tie_word_embeddings=False)))
+    assert model.cls.decoder.weight is not model.get_input_embeddings().weight
+    for size in (VOCAB_SIZE, VOCAB_SIZE + 8):
+        model.resize_token_embeddings(size)
+        model.save_pretrained(tmp_path)
+        loaded, info = SearchedBertForMaskedLM.from_pretrained(tmp_path, output_loading_info=True)
+        assert not any(info.values())
+        assert largest_difference(loaded(**BATCH).logits, model(**BATCH).logits) == 0
+
+
 def test_sizes_of_embeddings_and_heads():
     model = SearchedBertForMaskedLM(child_config(embedding_size=12, attention_head_size=6))
     encoder = model.base_model

@@ -448,7 +448,9 @@ class MaskedLMMixin:
 
     def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
         self.cls.decoder = new_embeddings
-        self.cls.bias = new_embeddings.bias
+        bias = new_embeddings.bias
+        # Untied, one tensor under two names would lose one of them in a safetensors file.
+        self.cls.bias = bias if self.config.tie_word_embeddings else nn.Parameter(bias.detach().clone())
 
     @can_return_tuple
     def forward(
