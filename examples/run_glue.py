@@ -38,6 +38,7 @@ With local files (parquet, CSV, TSV, JSON) instead of the Hub, and the same netw
         --train_file glue/mrpc/train.parquet --validation_file glue/mrpc/validation.parquet --do_train --do_eval \
         --output_dir mrpc-random
 
+A run that was stopped goes on with `--resume_from_checkpoint True`, or a checkpoint's folder.
 The options can also come from one `.json` or `.yaml` file: `python examples/run_glue.py options.yaml`.
 """
 
@@ -105,8 +106,10 @@ def parse_arguments(argv: list[str]) -> tuple[ModelArguments, GlueDataArguments,
     if not (training_args.do_train or training_args.do_eval or training_args.do_predict):
         raise ValueError("There is nothing to do: pass at least one of `do_train`, `do_eval`, `do_predict`.")
     checkpoint = training_args.resume_from_checkpoint
-    if checkpoint is not None and not os.path.isdir(checkpoint):
+    checkpoint = {"True": True, "true": True}.get(checkpoint, checkpoint)  # True: the last one of `output_dir`
+    if isinstance(checkpoint, str) and not os.path.isdir(checkpoint):
         raise FileNotFoundError(f'`resume_from_checkpoint`: there is no folder "{checkpoint}".')
+    training_args.resume_from_checkpoint = checkpoint
     return model_args, data_args, training_args
 
 

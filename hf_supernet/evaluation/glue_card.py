@@ -69,15 +69,17 @@ class FineTuningCard:
 
     def data(self) -> ModelCardData:
         """The metadata, with the scores as a `model-index`."""
-        metrics = GLUE_TASKS[self.task_name].metrics if self.task_name else ("accuracy", "pearson", "spearmanr")
+        task = GLUE_TASKS.get(self.task_name)
+        metrics = task.metrics if task else ("accuracy", "pearson", "spearmanr")
+        splits = task.validation_splits if task else ("validation",)
         results = [
             EvalResult(
                 task_type="text-classification",
                 task_name="Text Classification",
-                dataset_type="glue" if self.task_name else "custom",
+                dataset_type="nyu-mll/glue" if task else self.dataset_name or "custom",
                 dataset_name=self.data_name,
                 dataset_config=self.task_name,
-                dataset_split="validation_mismatched" if name.endswith("_mm") else "validation",
+                dataset_split=splits[-1] if name.endswith("_mm") else splits[0],
                 metric_type=name.removesuffix("_mm"),
                 metric_name=name,
                 metric_value=round(value, 4),

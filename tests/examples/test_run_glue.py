@@ -17,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,7 @@ import pytest
 import torch
 import yaml
 from accelerate.state import AcceleratorState, GradientState
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import (
@@ -36,6 +38,7 @@ from transformers import (
     pipeline,
 )
 
+import hf_supernet.data.glue
 from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM
 
 
@@ -174,6 +177,45 @@ def test_each_kind_of_metric(script, models, tmp_path):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
+def test_task_from_the_hub(script, models, tmp_path, monkeypatch):
+    """In the layout of `nyu-mll/glue`: named classes, two parts, and test splits whose labels are all -1."""
+    features = Features(
+        premise=Value("string"),
+        hypothesis=Value("string"),
+        label=ClassLabel(names=["entailment", "neutral", "contradiction"]),
+        idx=Value("int32"),
+    )
+
+    def split(labels: list[int]) -> Dataset:
+        rows = [{"premise": f"a {i}", "hypothesis": "b", "label": label, "idx": i} for i, label in enumerate(labels)]
+        return Dataset.from_list(rows, features=features)
+
+    hub = {"test_matched": split([-1] * 3), "test_mismatched": split([-1] * 2), "train": split([0, 1, 2, 0, 1])}
+    hub |= {"validation_matched": split([2, 1, 0]), "validation_mismatched": split([0, 1])}
+    asked = []
+
+    def load_dataset(name, config_name, **kwargs):
+        asked.append((name, config_name))
+        return DatasetDict(hub)
+
+    monkeypatch.setattr(hf_supernet.data.glue, "load_dataset", load_dataset)
+    none = {"train_file": None, "validation_file": None}
+    results = run(script, models["bert"], tmp_path, task_name="mnli", max_train_steps=1, do_predict=True, **none)
+    assert asked == [("nyu-mll/glue", "mnli")]
+    assert (results["eval_samples"], results["eval_samples_mm"]) == (3, 2)
+    for ending, rows in (("", 3), ("_mm", 2)):
+        table = (tmp_path / f"predict_results_mnli{ending}.txt").read_text().splitlines()
+        assert len(table) == 1 + rows
+        assert {line.split("\t")[1] for line in table[1:]} <= set(features["label"].names)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data.datasets == ["nyu-mll/glue"]
+    assert {result.dataset_split for result in card.data.eval_results} == {
+        "validation_matched",
+        "validation_mismatched",
+    }
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_random_init_keeps_the_shape_and_nothing_else(script, models, tmp_path):
     for name, more in (("pretrained", {}), ("random", {"random_init": True}), ("again", {"random_init": True})):
         run(script, models["searched"], tmp_path / name, max_train_steps=1, learning_rate=0.0, **more)
@@ -263,8 +305,9 @@ def test_checkpoint_of_an_epoch_and_the_last_one(models, tmp_path):
 def test_the_trainer_resumes(models, tmp_path):
     setting = {"max_train_steps": 6, "save_strategy": "steps", "save_steps": 3}
     run("trainer", models["bert"], tmp_path / "whole", **setting)
-    checkpoint = tmp_path / "whole" / "checkpoint-3"
-    run("trainer", models["bert"], tmp_path / "resumed", resume_from_checkpoint=checkpoint, **setting)
+    (tmp_path / "resumed").mkdir()
+    (tmp_path / "whole" / "checkpoint-3").rename(tmp_path / "resumed" / "checkpoint-3")
+    run("trainer", models["bert"], tmp_path / "resumed", resume_from_checkpoint="True", **setting)
     assert same_weights(tmp_path / "whole", tmp_path / "resumed")
 
 
@@ -308,15 +351,14 @@ def test_a_tokenizer_of_another_model(models, tmp_path):
 def run_commands(*commands: list[str]) -> None:
     """All at once: most of what they do is to import."""
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    started = [
-        subprocess.Popen(
-            command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        for command in commands
-    ]
-    for process in started:
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output[-3000:]
+    options = {"cwd": ROOT, "env": environment, "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with ExitStack() as stack:
+        started = [stack.enter_context(subprocess.Popen(command, **options)) for command in commands]
+        for process in started:
+            stack.callback(process.kill)  # of no effect on one that is over
+        for process in started:
+            output, _ = process.communicate(timeout=900)
+            assert process.returncode == 0, output[-3000:]
 
 
 def test_as_commands(models, tmp_path):
