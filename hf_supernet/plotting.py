@@ -142,8 +142,9 @@ def plot_pareto(result: SearchResult, path: str | os.PathLike, chosen: Architect
             label="chosen child",
         )
         axis.set(xlabel=label, ylabel="dev loss (nats per label)")
+        axis.locator_params(axis="x", nbins=6)
         axis.legend(frameon=False)
-    figure.suptitle(f"{len(result)} children evaluated; chosen: {marked['architecture']}", fontsize=9)
+    figure.suptitle(f"{len(result)} children evaluated; chosen:\n{marked['architecture']}", fontsize=8)
     _write(figure, path)
 
 

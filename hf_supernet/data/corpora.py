@@ -72,7 +72,7 @@ def load_text_corpus(
             Local `.parquet`, `.csv`, `.tsv`, `.json`, `.jsonl` or `.txt` files in place of `name_or_path`; patterns
             such as `"text/train-*.parquet"` are allowed.
         validation_files (`str` or `list[str]`, *optional*):
-            Likewise, the validation split.
+            Likewise, the validation split; without `train_files` it is the only one.
         text_column (`str`, *optional*, defaults to `"text"`):
             The column that holds the text.
         streaming (`bool`, *optional*, defaults to `False`):
@@ -93,14 +93,14 @@ def load_text_corpus(
         ValueError: for sources that contradict each other, unknown or mixed formats, a column that is not there or
             holds no text, an empty corpus, and if there is no validation split and none can be made.
     """
-    if (name_or_path is None) == (train_files is None):
+    if name_or_path is not None and validation_files is not None:
+        raise ValueError("`validation_files` go with `train_files`; a data set of the Hub has its own splits.")
+    if (name_or_path is None) == (train_files is None and validation_files is None):
         raise ValueError(
             "Give either `name_or_path` (a data set of the Hub) or `train_files` (local files), got"
             f" {name_or_path!r} and {train_files!r}. `python_prose()` is a corpus that needs neither."
         )
-    if train_files is None:
-        if validation_files is not None:
-            raise ValueError("`validation_files` go with `train_files`; a data set of the Hub has its own splits.")
+    if name_or_path is not None:
         splits = _load_named(name_or_path, config, text_column, streaming)
     else:
         if config is not None:
@@ -205,14 +205,14 @@ def _load_named(
 
 
 def _load_files(
-    train_files: str | Sequence[str],
+    train_files: str | Sequence[str] | None,
     validation_files: str | Sequence[str] | None,
     text_column: str,
     streaming: bool,
 ) -> dict[str, Dataset | IterableDataset]:
-    files = {"train": _expand(train_files, "train_files")}
-    if validation_files is not None:
-        files["validation"] = _expand(validation_files, "validation_files")
+    given = {"train": (train_files, "train_files"), "validation": (validation_files, "validation_files")}
+    files = {split: _expand(names, argument) for split, (names, argument) in given.items() if names is not None}
+    if len(files) == 2:
         held_out = {Path(name).resolve() for name in files["validation"]}
         in_both = [name for name in files["train"] if Path(name).resolve() in held_out]
         if in_both:

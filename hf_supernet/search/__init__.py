@@ -17,3 +17,4 @@ from .objectives import *
 from .random_search import *
 from .result import *
 from .strategy import *
+from .timing import *

@@ -18,9 +18,7 @@ from typing import Any
 
 import numpy as np
 from pymoo.algorithms.soo.nonconvex.ga import GA
-from pymoo.core.evaluator import Evaluator as PymooEvaluator
 from pymoo.core.termination import NoTermination
-from pymoo.problems.static import StaticProblem
 
 from ..architecture import Architecture
 from ..search_space import SearchSpace
@@ -31,7 +29,7 @@ from .variation import (
     FeasibleRepair,
     FeasibleSampling,
     LayerCrossover,
-    NeighbourMutation,
+    StepwiseMutation,
     UnseenOnly,
 )
 
@@ -58,7 +56,7 @@ class EvolutionarySearch(SearchStrategy):
         crossover_probability (`float`, *optional*, defaults to 0.5):
             How often a child has two parents.
         mutation_probability (`float`, *optional*, defaults to 0.1):
-            The mean share of layers that a mutation changes; it changes one at least.
+            The mean number of changes that a mutation makes, as a share of the layers; it makes one at least.
 
     Raises:
         ValueError: where constraints contradict each other, and for arguments out of range.
@@ -96,7 +94,7 @@ class EvolutionarySearch(SearchStrategy):
             pop_size=population_size,
             sampling=FeasibleSampling(),
             crossover=LayerCrossover(prob=crossover_probability),
-            mutation=NeighbourMutation(mutation_probability),
+            mutation=StepwiseMutation(mutation_probability),
             repair=FeasibleRepair(),
             eliminate_duplicates=self._unseen,
         )
@@ -121,8 +119,7 @@ class EvolutionarySearch(SearchStrategy):
     def tell(self, losses: Mapping[Architecture, float]) -> None:
         values = np.array([[losses[item]] for item in self._problem.decode(self._proposed.get("X"))])
         # A child whose loss is not a number loses against every other.
-        static = StaticProblem(self._problem, F=np.nan_to_num(values, nan=np.inf, posinf=np.inf))
-        PymooEvaluator().eval(static, self._proposed)
+        self._proposed.set("F", np.nan_to_num(values, nan=np.inf, posinf=np.inf))
         self._algorithm.tell(infills=self._proposed)
 
 

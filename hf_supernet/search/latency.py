@@ -13,19 +13,16 @@
 # limitations under the License.
 """LatencyTable: what each operator takes on the device at hand, measured once, and summed over an architecture."""
 
-import copy
 import json
 import os
-import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 from tqdm.auto import tqdm
+from transformers import PreTrainedModel
 
 from ..architecture import Architecture
 from ..constrained_sampling import CostTable
@@ -42,6 +39,14 @@ from ..models.searched_bert.modeling_searched_bert import (
 )
 from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
 from ..search_space import SearchSpace
+from .timing import (
+    LatencyMeasurement,
+    LatencySettings,
+    describe_device,
+    measure_model,
+    model_call,
+    time_samples,
+)
 
 
 NANOSECONDS = 10**9
@@ -64,114 +69,10 @@ _SIZES = (
 """The fields of a configuration on which latencies depend, besides the operators."""
 
 
-@dataclass(frozen=True)
-class LatencySettings:
-    """
-    The conditions of a measurement.
-
-    Args:
-        batch_size (`int`, *optional*, defaults to 1):
-            Sequences in a batch.
-        sequence_length (`int`, *optional*, defaults to 128):
-            Tokens in a sequence, none of them padding.
-        device (`str`, *optional*, defaults to `"cpu"`):
-            Where the model runs.
-        dtype (`str`, *optional*, defaults to `"float32"`):
-            The dtype of weights and activations.
-        num_threads (`int`, *optional*, defaults to `torch.get_num_threads()`):
-            The number of threads that PyTorch may use on a CPU.
-        min_run_time (`float`, *optional*, defaults to 0.3):
-            How many seconds, at least, each thing is run for, after it was warmed up.
-        repeats (`int`, *optional*, defaults to 3):
-            In how many parts that time is split. All operators are measured before any is measured again, so that a
-            spell in which the machine was busy spoils no operator's median.
-
-    Raises:
-        ValueError: for a size that is not positive, and an unknown dtype.
-    """
-
-    batch_size: int = 1
-    sequence_length: int = 128
-    device: str = "cpu"
-    dtype: str = "float32"
-    num_threads: int | None = None
-    min_run_time: float = 0.3
-    repeats: int = 3
-
-    def __post_init__(self):
-        if self.num_threads is None:
-            object.__setattr__(self, "num_threads", torch.get_num_threads())
-        for name in ("batch_size", "sequence_length", "num_threads", "min_run_time", "repeats"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)!r}.")
-        if not isinstance(getattr(torch, self.dtype, None), torch.dtype):
-            raise ValueError(f"`dtype` is the name of a PyTorch dtype such as 'float32', got {self.dtype!r}.")
-
-    @property
-    def torch_dtype(self) -> torch.dtype:
-        return getattr(torch, self.dtype)
-
-
-@dataclass(frozen=True)
-class LatencyMeasurement:
-    """
-    What was measured of one thing, in seconds.
-
-    Args:
-        median (`float`): The median, in whole nanoseconds.
-        iqr (`float`): The spread: the distance from the first to the third quartile.
-        samples (`int`): The number of samples behind both.
-    """
-
-    median: float
-    iqr: float
-    samples: int
-
-    @classmethod
-    def from_samples(cls, samples: list[float], divisor: int = 1) -> "LatencyMeasurement":
-        """The summary of samples in seconds, each divided by `divisor`."""
-        low, median, high = np.quantile(np.array(samples) / divisor, [0.25, 0.5, 0.75])
-        return cls(round(float(median), 9), round(float(high - low), 9), len(samples))
-
-    def __str__(self) -> str:
-        return f"{1e3 * self.median:.3f} ms (IQR {1e3 * self.iqr:.3f} ms)"
-
-
-def describe_device(device: str = "cpu") -> dict[str, str | int]:
-    """What the record of a measurement has to say of the machine."""
-    kind = torch.device(device).type
-    name = torch.cuda.get_device_name(device) if kind == "cuda" else _cpu_name()
-    return {
-        "device": kind,
-        "name": name,
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "torch": torch.__version__,
-    }
-
-
-def _cpu_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _time(function: Callable[[], object], settings: LatencySettings) -> list[float]:
-    """Samples of one part of a measurement, in seconds. `Timer` warms up, and sets the number of threads and resets it."""
-    timer = Timer("function()", globals={"function": function}, num_threads=settings.num_threads)
-    with torch.inference_mode():
-        return timer.blocked_autorange(min_run_time=settings.min_run_time / settings.repeats).times
-
-
-def _model_call(model: nn.Module, settings: LatencySettings) -> Callable[[], object]:
-    model = model.to(settings.device, settings.torch_dtype).eval()
-    shape = (settings.batch_size, settings.sequence_length)
-    input_ids = torch.arange(shape[0] * shape[1], device=settings.device).view(shape) % model.config.vocab_size
-    attention_mask = torch.ones_like(input_ids)
-    return lambda: model(input_ids=input_ids, attention_mask=attention_mask)
+def _build(config: SupernetBertConfig, architecture: Architecture, head: str | None) -> PreTrainedModel:
+    child_config = config.child_config(architecture.operators)
+    child_config._attn_implementation = config._attn_implementation
+    return _HEAD_CLASSES[head](child_config)
 
 
 def _operators_call(
@@ -190,25 +91,6 @@ def _operators_call(
         return hidden_states
 
     return run
-
-
-def measure_model(model: nn.Module, settings: LatencySettings | None = None) -> LatencyMeasurement:
-    """
-    Measures the forward pass of a whole model, as [`LatencyTable`] measures operators.
-
-    Args:
-        model (`torch.nn.Module`):
-            Takes `input_ids` and `attention_mask`. A copy of it is measured: device, dtype and mode stay as they are.
-        settings ([`LatencySettings`], *optional*):
-            The conditions.
-
-    Returns:
-        [`LatencyMeasurement`]
-    """
-    settings = settings or LatencySettings()
-    call = _model_call(copy.deepcopy(model), settings)
-    samples = [sample for _ in range(settings.repeats) for sample in _time(call, settings)]
-    return LatencyMeasurement.from_samples(samples)
 
 
 class LatencyTable:
@@ -292,19 +174,25 @@ class LatencyTable:
                 f"`sequence_length` {settings.sequence_length} is more than `max_position_embeddings`"
                 f" {config.max_position_embeddings}."
             )
+        with torch.random.fork_rng(devices=[]):  # the weights drawn here are no draws of the caller's
+            return cls._measure(config, settings, head, progress)
+
+    @classmethod
+    def _measure(
+        cls, config: SupernetBertConfig, settings: LatencySettings, head: str | None, progress: bool
+    ) -> "LatencyTable":
         operators = sorted({operator for candidates in config.layer_candidates for operator in candidates})
         copies = config.num_hidden_layers
-        child_config = config.child_config((Operator("identity"),))
-        child_config._attn_implementation = config._attn_implementation or "sdpa"
+        base_model = _build(config, Architecture((Operator("identity"),)), head)
         samples: dict[Operator | None, list[float]] = {item: [] for item in (None, *operators)}
         with tqdm(total=settings.repeats * len(samples), desc="Measuring latencies", disable=not progress) as bar:
             for _ in range(settings.repeats):
                 for item in samples:
                     if item is None:
-                        call = _model_call(_HEAD_CLASSES[head](child_config), settings)
+                        call = model_call(base_model, settings)
                     else:
-                        call = _operators_call(child_config, item, copies, settings)
-                    samples[item] += _time(call, settings)
+                        call = _operators_call(base_model.config, item, copies, settings)
+                    samples[item] += time_samples(call, settings)
                     bar.update()
         base = LatencyMeasurement.from_samples(samples.pop(None))
         measured = {item: LatencyMeasurement.from_samples(times, copies) for item, times in samples.items()}
@@ -334,9 +222,24 @@ class LatencyTable:
                 f"This latency table was measured for {mine}, but the model has {theirs}; measure a table for this model."
             )
 
-    def measure_model(self, model: nn.Module) -> LatencyMeasurement:
-        """Measures a whole model on this machine under the conditions of the table, to check a prediction."""
-        return measure_model(model, self.settings)
+    def measure_child(self, config: SupernetBertConfig, architecture: Architecture | str) -> LatencyMeasurement:
+        """
+        Measures a whole child on this machine under the conditions of the table, to check what the table predicts.
+
+        Args:
+            config ([`SupernetBertConfig`]):
+                The sizes.
+            architecture ([`Architecture`] or `str`):
+                Which child. Its weights do not matter and are random.
+
+        Raises:
+            ValueError: where the table was measured for other sizes.
+        """
+        self.check_config(config)
+        if isinstance(architecture, str):
+            architecture = Architecture.from_string(architecture)
+        with torch.random.fork_rng(devices=[]):
+            return measure_model(_build(config, architecture, self.head), self.settings)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the table as JSON, atomically."""
@@ -393,4 +296,4 @@ def _sizes_of(config: SupernetBertConfig | SearchedBertConfig) -> dict:
     return {name: getattr(config, name) for name in _SIZES}
 
 
-__all__ = ["LatencyMeasurement", "LatencySettings", "LatencyTable", "describe_device", "measure_model"]
+__all__ = ["LatencyTable"]

@@ -27,6 +27,8 @@ from .latency import NANOSECONDS, LatencyTable
 
 _MAX_ATTEMPTS = 10_000
 """Draws under one constraint that may fail another before sampling tries to repair."""
+_MAX_FAILURES = 1_000
+"""Changes in a row that may come no nearer to the limits before a repair is given up."""
 _TRIAL_DRAWS = 50
 
 
@@ -258,14 +260,14 @@ class FeasibleSpace:
         return repaired if repaired in self else self.sample(generator)
 
     def _descend(self, architecture: Architecture, generator: random.Random) -> Architecture:
-        violation = self.violation(architecture)
-        while violation > 0:
-            neighbours = self.search_space.neighbours(architecture)
-            generator.shuffle(neighbours)
-            better = next((other for other in neighbours if self.violation(other) < violation), None)
-            if better is None:
-                break
-            architecture, violation = better, self.violation(better)
+        """Random changes of one operator, those kept that come nearer to the limits, until none is found that does."""
+        violation, failures = self.violation(architecture), 0
+        while violation > 0 and failures < _MAX_FAILURES and self.search_space.num_paths() > 1:
+            other = self.search_space.mutate(architecture, 1, generator)
+            if self.violation(other) < violation:
+                architecture, violation, failures = other, self.violation(other), 0
+            else:
+                failures += 1
         return architecture
 
     def _best_source(self):

@@ -13,6 +13,7 @@
 # limitations under the License.
 """SearchResult: all that a search evaluated, as a table that can be saved, sorted and plotted."""
 
+import hashlib
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from ..files import replacing, write_json
@@ -40,8 +42,8 @@ class SearchResult:
             A row for each architecture, in the order of evaluation: `architecture` (the compact form), `loss`, the costs
             (`parameters`, `multiply_adds`, `latency` in seconds, those that the search was given) and `generation`.
         info (`dict`):
-            `settings` (those of the strategy, with its seed and constraints), and what else was said of the search:
-            devices, versions, data.
+            `settings` (of the strategy, with its seed and constraints, and what the losses depend on), `versions`, and
+            what else was said of the search.
     """
 
     def __init__(self, table: pd.DataFrame, info: Mapping[str, Any]):
@@ -145,6 +147,14 @@ class SearchResult:
             )
 
 
+def fingerprint(tensors: Iterable[torch.Tensor]) -> str:
+    """A short hash of tensors (weights, dev data) that tells whether a search can go on with the losses it recorded."""
+    sha = hashlib.sha256()
+    for tensor in tensors:
+        sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return sha.hexdigest()[:16]
+
+
 def package_versions() -> dict[str, str]:
     """The versions on which a result may depend."""
     names = ("hf_supernet", "torch", "transformers", "pymoo", "numpy")
@@ -159,4 +169,4 @@ def _version(name: str) -> str:
     return version(name)
 
 
-__all__ = ["SearchResult", "package_versions"]
+__all__ = ["SearchResult", "fingerprint", "package_versions"]

@@ -98,6 +98,7 @@ def run_search(
     generations: int = 20,
     output_dir: str | os.PathLike | None = None,
     previous: SearchResult | None = None,
+    settings: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> SearchResult:
@@ -121,8 +122,11 @@ def run_search(
             Where to save the result after each generation. In a distributed search, one process has it.
         previous ([`SearchResult`], *optional*):
             The result to continue; see [`SearchResult.load`].
+        settings (`dict`, *optional*):
+            What the losses depend on (the supernet, the dev data): recorded with the settings of the strategy, and a
+            search is resumed only where all of them are the same. JSON has to be able to hold it.
         info (`dict`, *optional*):
-            What else to record of the search.
+            What else to record.
         progress (`bool`, *optional*, defaults to `False`):
             Whether to show a progress bar with the best loss so far.
 
@@ -136,7 +140,7 @@ def run_search(
         raise ValueError(f"`generations` must be at least 1, got {generations}.")
     names = [cost.name for cost in costs]
     columns = ["architecture", "loss", *names, "generation"]
-    info = {"settings": strategy.settings, "versions": package_versions(), **(info or {})}
+    info = {"settings": strategy.settings | dict(settings or {}), "versions": package_versions(), **(info or {})}
     known = _known_rows(previous, info["settings"], columns, generations)
     rows: list[dict[str, Any]] = []
     best = math.inf

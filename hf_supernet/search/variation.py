@@ -112,13 +112,13 @@ class LayerCrossover(Crossover):
         return problem.encode(children)[None]
 
 
-class NeighbourMutation(Mutation):
+class StepwiseMutation(Mutation):
     """
-    Changes one operator after the other, each step to a random neighbour in the search space.
+    Changes one operator after the other, each time to a random neighbour in the search space.
 
     Args:
         probability (`float`):
-            The mean share of layers; at least one step is taken.
+            The mean number of steps as a share of the layers; at least one is taken.
     """
 
     def __init__(self, probability: float):
@@ -126,13 +126,14 @@ class NeighbourMutation(Mutation):
         self.probability = probability
 
     def _do(self, problem: ArchitectureProblem, X: np.ndarray, *args, random_state=None, **kwargs) -> np.ndarray:
+        if problem.search_space.num_paths() == 1:
+            return X
         generator = generator_from(random_state)
         steps = np.maximum(1, random_state.binomial(X.shape[1], self.probability, size=len(X)))
         mutated = []
         for architecture, count in zip(problem.decode(X), steps, strict=True):
             for _ in range(count):
-                neighbours = problem.search_space.neighbours(architecture)
-                architecture = generator.choice(neighbours) if neighbours else architecture
+                architecture = problem.search_space.mutate(architecture, 1, generator)
             mutated.append(architecture)
         return problem.encode(mutated)
 
@@ -169,7 +170,7 @@ __all__ = [
     "FeasibleRepair",
     "FeasibleSampling",
     "LayerCrossover",
-    "NeighbourMutation",
+    "StepwiseMutation",
     "UnseenOnly",
     "recombine",
 ]

@@ -59,6 +59,11 @@ def test_formats(suffix, streaming):
     }
 
 
+def test_dev_files_alone():
+    corpus = load_text_corpus(validation_files=write("dev.csv", ROWS[:30]))
+    assert list(corpus) == ["validation"] and len(corpus["validation"]) == 30
+
+
 def test_patterns_give_each_file_once_in_order():
     for index in (2, 0, 1):
         write(f"part-{index}.csv", ROWS[10 * index : 10 * index + 10])

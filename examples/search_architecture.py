@@ -1,0 +1,396 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+# /// script
+# dependencies = ["hf_supernet", "transformers>=5.0", "accelerate>=1.1", "datasets>=3.0", "torch>=2.6"]
+# ///
+"""
+Search a trained supernet for the child of least dev loss within limits on parameters and latency, and export it.
+
+    python examples/search_architecture.py --supernet supernet --validation_file "text/validation-*.parquet" \
+        --max_parameters 2500000 --max_latency_ms 8 --population_size 32 --generations 15 --output_dir search
+
+`search/` then holds every child that was evaluated (`result.parquet`, `search.json`), the measured latency of each
+operator (`latency_table.json`), the Pareto plot (`pareto.png`), the child that was chosen (`chosen.json`) and its
+model (`child/`). A search that was killed goes on with `--resume`, and ends as it would have. With several processes
+(`accelerate launch`), each evaluates its share of the dev data.
+The options can also come from one `.json` or `.yaml` file: `python examples/search_architecture.py options.yaml`.
+"""
+
+import logging
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pandas as pd
+import torch
+import transformers
+from accelerate import Accelerator
+from accelerate.logging import get_logger
+from accelerate.utils import broadcast_object_list
+from torch.utils.data import DataLoader
+from transformers import AutoConfig, AutoTokenizer, HfArgumentParser, PreTrainedTokenizerBase
+
+from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet.data import MaskingCollator, load_text_corpus, python_prose, tokenize_corpus
+from hf_supernet.evaluation.evaluator import Evaluator
+from hf_supernet.export import CardFacts, export_child
+from hf_supernet.files import write_json
+from hf_supernet.plotting import plot_pareto
+from hf_supernet.search import (
+    AdditiveCost,
+    Constraint,
+    EvolutionarySearch,
+    LatencyCost,
+    LatencySettings,
+    LatencyTable,
+    MultiplyAddCost,
+    ParameterCost,
+    RandomSearch,
+    SearchResult,
+    describe_device,
+    fingerprint,
+    run_search,
+)
+from hf_supernet.search.result import TABLE_NAME
+
+
+logger = get_logger(__name__)
+
+STRATEGIES = {strategy.name: strategy for strategy in (EvolutionarySearch, RandomSearch)}
+LATENCY_TABLE_NAME = "latency_table.json"
+
+
+@dataclass
+class ModelArguments:
+    """Which supernet."""
+
+    supernet: str = field(metadata={"help": "A supernet with the masked-LM head: a folder, or a Hub id."})
+    tokenizer_name: str | None = field(default=None, metadata={"help": "Its tokenizer, where that is elsewhere."})
+    revision: str = field(default="main", metadata={"help": "The revision of the supernet on the Hub."})
+    token: str | None = field(default=None, metadata={"help": "The token for private repositories of the Hub."})
+
+    def hub_options(self) -> dict[str, str | None]:
+        return {"revision": self.revision, "token": self.token}
+
+
+@dataclass
+class DataArguments:
+    """The dev text. What is named as for the training gives the dev split that the training did not see."""
+
+    dataset_name: str | None = field(default=None, metadata={"help": "A data set of the Hub."})
+    dataset_config_name: str | None = field(default=None, metadata={"help": "Its configuration."})
+    train_file: list[str] | None = field(
+        default=None, metadata={"help": "The training files, where the dev split was held out of them."}
+    )
+    validation_file: list[str] | None = field(
+        default=None, metadata={"help": "Local parquet, CSV, JSON or txt files, or patterns: the dev text."}
+    )
+    python_prose: bool = field(default=False, metadata={"help": "The dev split of the Python installation's prose."})
+    text_column: str = field(default="text", metadata={"help": "The column that holds the text."})
+    validation_split_percentage: int = field(
+        default=5, metadata={"help": "Percent of the documents held out where there is no validation split."}
+    )
+    data_seed: int = field(
+        default=42,
+        metadata={"help": "Seed of the held-out split and of the masks: the training's, for its dev split."},
+    )
+    max_seq_length: int = field(default=128, metadata={"help": "Tokens a sequence."})
+    mlm_probability: float = field(default=0.15, metadata={"help": "The share of tokens to predict."})
+    max_eval_samples: int | None = field(default=512, metadata={"help": "Evaluate on this many sequences only."})
+    per_device_eval_batch_size: int = field(default=32, metadata={"help": "Sequences a batch and process."})
+
+    def __post_init__(self):
+        files = self.train_file is not None or self.validation_file is not None
+        if sum([self.dataset_name is not None, files, self.python_prose]) != 1:
+            raise ValueError(
+                "Name the dev text with exactly one of `dataset_name`, `validation_file` (or `train_file`) and"
+                " `python_prose`."
+            )
+        for name in ("max_eval_samples", "per_device_eval_batch_size"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+
+
+@dataclass
+class SearchArguments:
+    """What to look for, how, and how latency is measured."""
+
+    output_dir: str = field(metadata={"help": "Where everything goes."})
+    max_parameters: int | None = field(
+        default=None, metadata={"help": "The most parameters of a child: its encoder with embeddings and pooler."}
+    )
+    max_latency_ms: float | None = field(
+        default=None, metadata={"help": "The longest latency of that encoder for one batch, in milliseconds."}
+    )
+    strategy: str = field(
+        default=EvolutionarySearch.name, metadata={"help": "How to search.", "choices": sorted(STRATEGIES)}
+    )
+    population_size: int = field(default=32, metadata={"help": "Children evaluated in a generation."})
+    generations: int = field(default=15, metadata={"help": "Number of generations."})
+    seed: int = field(default=42, metadata={"help": "Seed of the search."})
+    resume: bool = field(default=False, metadata={"help": "Go on with the search in output_dir, if there is one."})
+    latency_table: str | None = field(
+        default=None, metadata={"help": "A table measured before, for instance on the device that is meant."}
+    )
+    latency_batch_size: int = field(default=1, metadata={"help": "Sequences in a batch whose latency is measured."})
+    latency_seq_length: int | None = field(default=None, metadata={"help": "Their length; by default max_seq_length."})
+    latency_dtype: str = field(default="float32", metadata={"help": "The dtype that latency is measured in."})
+    latency_device: str | None = field(default=None, metadata={"help": "Where; by default where the search runs."})
+    latency_num_threads: int | None = field(default=None, metadata={"help": "Threads; by default all of PyTorch's."})
+    latency_min_run_time: float = field(default=0.5, metadata={"help": "Seconds for which each operator is run."})
+
+
+def parse_arguments(argv: list[str] | None):
+    parser = HfArgumentParser((ModelArguments, DataArguments, SearchArguments))
+    argv = sys.argv[1:] if argv is None else argv
+    if len(argv) == 1 and argv[0].endswith(".json"):
+        return parser.parse_json_file(argv[0])
+    if len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
+        return parser.parse_yaml_file(argv[0])
+    return parser.parse_args_into_dataclasses(argv)
+
+
+def set_up_logging(accelerator: Accelerator) -> None:
+    logging.basicConfig(
+        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s",
+        datefmt="%m/%d/%Y %H:%M:%S",
+        handlers=[logging.StreamHandler(sys.stdout)],
+        level=logging.INFO,
+    )
+    if not accelerator.is_main_process:
+        datasets.utils.logging.set_verbosity_error()
+        transformers.utils.logging.set_verbosity_error()
+
+
+def check_output_dir(search_args: SearchArguments) -> None:
+    if (Path(search_args.output_dir) / TABLE_NAME).exists() and not search_args.resume:
+        raise ValueError(
+            f"'{search_args.output_dir}' holds a search already; pass `--resume` to go on with it, or another"
+            " `--output_dir`."
+        )
+
+
+def load_config(model_args: ModelArguments) -> SupernetBertConfig:
+    try:
+        config = AutoConfig.from_pretrained(model_args.supernet, **model_args.hub_options())
+    except OSError as error:
+        raise OSError(
+            f"There is no supernet '{model_args.supernet}': neither a folder with a `config.json`, nor found on the Hub."
+        ) from error
+    if config.model_type != SupernetBertConfig.model_type:
+        raise ValueError(f"'{model_args.supernet}' is a {config.model_type!r} model, not a supernet.")
+    return config
+
+
+def load_supernet(model_args: ModelArguments) -> SupernetBertForMaskedLM:
+    model, info = SupernetBertForMaskedLM.from_pretrained(
+        model_args.supernet, output_loading_info=True, **model_args.hub_options()
+    )
+    if info["missing_keys"]:
+        raise ValueError(
+            f"'{model_args.supernet}' lacks the weights {', '.join(sorted(info['missing_keys'])[:3])}, ...: a supernet"
+            " that was trained with the masked-LM head is needed."
+        )
+    return model
+
+
+def load_dev_batches(data_args: DataArguments, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, torch.Tensor]]:
+    if data_args.python_prose:
+        corpus = python_prose(data_args.validation_split_percentage, data_args.data_seed)
+    else:
+        corpus = load_text_corpus(
+            data_args.dataset_name,
+            data_args.dataset_config_name,
+            train_files=data_args.train_file,
+            validation_files=data_args.validation_file,
+            text_column=data_args.text_column,
+            validation_split_percentage=data_args.validation_split_percentage,
+            seed=data_args.data_seed,
+        )
+    dev = tokenize_corpus(corpus["validation"], tokenizer, data_args.max_seq_length, data_args.text_column)
+    if data_args.max_eval_samples is not None:
+        dev = dev.take(data_args.max_eval_samples)
+    collator = MaskingCollator(tokenizer, data_args.mlm_probability, seed=data_args.data_seed).frozen()
+    return list(DataLoader(dev, data_args.per_device_eval_batch_size, collate_fn=collator))
+
+
+def get_latency_table(
+    search_args: SearchArguments, data_args: DataArguments, config: SupernetBertConfig, accelerator: Accelerator
+) -> LatencyTable:
+    """The table of an earlier run, one that was named, or a new one: measured by one process, the same for all."""
+    if not accelerator.is_main_process:
+        return from_main_process(None)
+    path = Path(search_args.output_dir) / LATENCY_TABLE_NAME
+    if search_args.resume and path.exists():
+        table = LatencyTable.load(path)
+    elif search_args.latency_table is not None:
+        table = LatencyTable.load(search_args.latency_table)
+    else:
+        settings = LatencySettings(
+            batch_size=search_args.latency_batch_size,
+            sequence_length=search_args.latency_seq_length or data_args.max_seq_length,
+            device=search_args.latency_device or str(accelerator.device),
+            dtype=search_args.latency_dtype,
+            num_threads=search_args.latency_num_threads,
+            min_run_time=search_args.latency_min_run_time,
+        )
+        table = LatencyTable.measure(config, settings, progress=True)
+    table.check_config(config)
+    table.save(path)
+    return from_main_process(table)
+
+
+def from_main_process(value: Any) -> Any:
+    return broadcast_object_list([value])[0]
+
+
+def load_previous(search_args: SearchArguments, accelerator: Accelerator) -> SearchResult | None:
+    previous = None
+    if search_args.resume and accelerator.is_main_process:
+        if (Path(search_args.output_dir) / TABLE_NAME).exists():
+            previous = SearchResult.load(search_args.output_dir)
+            logger.info(f"Going on with a search of {len(previous)} children")
+        else:
+            logger.info(f"No search in '{search_args.output_dir}' yet: starting one")
+    return from_main_process(previous)
+
+
+def format_children(table: pd.DataFrame) -> str:
+    """The best children, in the units that people read."""
+    shown = pd.DataFrame(
+        {
+            "dev loss": table["loss"].map("{:.4f}".format),
+            "parameters": table["parameters"].map("{:,}".format),
+            "multiply-adds (M)": (table["multiply_adds"] / 1e6).map("{:,.1f}".format),
+            "latency (ms)": (table["latency"] * 1e3).map("{:.2f}".format),
+            "architecture": table["architecture"],
+        }
+    )
+    return shown.to_string(index=False)
+
+
+def describe_chosen(result: SearchResult, table: LatencyTable, config: SupernetBertConfig) -> dict[str, Any]:
+    """The best child's figures; its latency is measured again, as a whole, beside what the table predicts."""
+    best = result.best()
+    settings = table.settings
+    chosen = {
+        "architecture": best["architecture"],
+        "loss": float(best["loss"]),
+        "parameters": int(best["parameters"]),
+        "multiply_adds": int(best["multiply_adds"]),
+        "latency_predicted": float(best["latency"]),
+        "latency_measured": None,
+        "latency_measured_iqr": None,
+        "latency_device": table.device["name"],
+        "latency_conditions": f"batch {settings.batch_size} x {settings.sequence_length} tokens, {settings.dtype},"
+        f" {settings.num_threads} CPU thread(s)",
+    }
+    here = describe_device(settings.device)["name"]
+    if here == table.device["name"]:
+        measured = table.measure_child(config, best["architecture"])
+        chosen |= {"latency_measured": measured.median, "latency_measured_iqr": measured.iqr}
+        logger.info(f"Latency of the chosen child: predicted {1e3 * best['latency']:.3f} ms, measured {measured}")
+    else:
+        logger.info(f"The latencies are of '{table.device['name']}', this is '{here}': not measured again")
+    return chosen
+
+
+def card_facts(result: SearchResult, chosen: dict[str, Any], table: LatencyTable, args: SearchArguments) -> CardFacts:
+    limits = {"parameters without the head": args.max_parameters, "latency in ms": args.max_latency_ms}
+    measured = chosen["latency_measured"]
+    return CardFacts(
+        search={
+            "strategy": f"{args.strategy}, {len(result)} children evaluated",
+            "limits": ", ".join(f"{name} at most {limit:,}" for name, limit in limits.items() if limit) or "none",
+            "dev loss with the supernet's weights": f"{chosen['loss']:.4f}",
+            "latency without the head, sum of its operators": f"{1e3 * chosen['latency_predicted']:.3f} ms",
+            "latency without the head, measured as a whole": None if measured is None else f"{1e3 * measured:.3f} ms",
+            "latency measured on": f"{chosen['latency_device']}, {chosen['latency_conditions']}",
+        },
+        sequence_length=table.settings.sequence_length,
+    )
+
+
+def write_outputs(
+    model: SupernetBertForMaskedLM,
+    tokenizer: PreTrainedTokenizerBase,
+    result: SearchResult,
+    table: LatencyTable,
+    search_args: SearchArguments,
+) -> dict[str, Any]:
+    output_dir = Path(search_args.output_dir)
+    chosen = describe_chosen(result, table, model.config)
+    plot_pareto(result, output_dir / "pareto.png", chosen["architecture"])
+    facts = card_facts(result, chosen, table, search_args)
+    export_child(model, chosen["architecture"], output_dir / "child", tokenizer=tokenizer, facts=facts)
+    write_json(output_dir / "chosen.json", chosen)
+    print(f"\nThe best of {len(result)} children:\n{format_children(result.ranked().head(10))}\n")
+    print(f"Chosen: {chosen['architecture']}, exported to {output_dir / 'child'}")
+    return chosen
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    model_args, data_args, search_args = parse_arguments(argv)
+    accelerator = Accelerator()
+    set_up_logging(accelerator)
+    check_output_dir(search_args)
+
+    # What can be wrong is checked in the order of what it takes to check it.
+    config = load_config(model_args)
+    parameters = ParameterCost(config)
+    constraints = []
+    if search_args.max_parameters is not None:
+        constraints.append(Constraint(parameters, maximum=search_args.max_parameters))
+    tokenizer = AutoTokenizer.from_pretrained(
+        model_args.tokenizer_name or model_args.supernet, **model_args.hub_options()
+    )
+    with accelerator.main_process_first():
+        batches = load_dev_batches(data_args, tokenizer)
+    table = get_latency_table(search_args, data_args, config, accelerator)
+    latency = LatencyCost(config, table)
+    if search_args.max_latency_ms is not None:
+        constraints.append(Constraint(latency, maximum=search_args.max_latency_ms / 1e3))
+    costs: list[AdditiveCost] = [parameters, MultiplyAddCost(config, data_args.max_seq_length), latency]
+
+    model = load_supernet(model_args).to(accelerator.device)
+    strategy = STRATEGIES[search_args.strategy](
+        model.search_space, constraints, search_args.population_size, search_args.seed
+    )
+    logger.info(f"The search space: {model.search_space}")
+    device = {"device": describe_device(str(accelerator.device))}
+    share = batches[accelerator.process_index :: accelerator.num_processes]
+    result = run_search(
+        strategy,
+        Evaluator(model, share, accelerator.autocast),
+        costs,
+        search_args.generations,
+        output_dir=search_args.output_dir if accelerator.is_main_process else None,
+        previous=load_previous(search_args, accelerator),
+        settings={
+            "supernet": fingerprint(model.state_dict().values()),
+            "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
+        },
+        info={"supernet": model_args.supernet, "num_processes": accelerator.num_processes} | device,
+        progress=accelerator.is_main_process,
+    )
+    chosen = None
+    if accelerator.is_main_process:
+        chosen = write_outputs(model, tokenizer, result, table, search_args)
+    return from_main_process(chosen)
+
+
+if __name__ == "__main__":
+    main()

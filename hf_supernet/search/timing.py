@@ -1,0 +1,161 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Timing a model the same way every time: the conditions, the measurement with its spread, and the machine."""
+
+import copy
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.benchmark import Timer
+
+
+@dataclass(frozen=True)
+class LatencySettings:
+    """
+    The conditions of a measurement.
+
+    Args:
+        batch_size (`int`, *optional*, defaults to 1):
+            Sequences in a batch.
+        sequence_length (`int`, *optional*, defaults to 128):
+            Tokens in a sequence, none of them padding.
+        device (`str`, *optional*, defaults to `"cpu"`):
+            Where the model runs.
+        dtype (`str`, *optional*, defaults to `"float32"`):
+            The dtype of weights and activations.
+        num_threads (`int`, *optional*, defaults to `torch.get_num_threads()`):
+            The number of threads that PyTorch may use on a CPU.
+        min_run_time (`float`, *optional*, defaults to 0.3):
+            How many seconds, at least, each thing is run for, after it was warmed up.
+        repeats (`int`, *optional*, defaults to 3):
+            In how many parts that time is split. All operators are measured before any is measured again, so that a
+            spell in which the machine was busy spoils no operator's median.
+
+    Raises:
+        ValueError: for a size that is not positive, and a dtype that does not exist.
+    """
+
+    batch_size: int = 1
+    sequence_length: int = 128
+    device: str = "cpu"
+    dtype: str = "float32"
+    num_threads: int | None = None
+    min_run_time: float = 0.3
+    repeats: int = 3
+
+    def __post_init__(self):
+        if self.num_threads is None:
+            object.__setattr__(self, "num_threads", torch.get_num_threads())
+        for name in ("batch_size", "sequence_length", "num_threads", "min_run_time", "repeats"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)!r}.")
+        dtype = getattr(torch, self.dtype, None)
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise ValueError(f"`dtype` is 'float32' or another floating-point dtype of PyTorch, got {self.dtype!r}.")
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return getattr(torch, self.dtype)
+
+
+@dataclass(frozen=True)
+class LatencyMeasurement:
+    """
+    What was measured of one thing, in seconds.
+
+    Args:
+        median (`float`): The median, in whole nanoseconds.
+        iqr (`float`): The spread: the distance from the first to the third quartile.
+        samples (`int`): The number of samples behind both.
+    """
+
+    median: float
+    iqr: float
+    samples: int
+
+    @classmethod
+    def from_samples(cls, samples: list[float], divisor: int = 1) -> "LatencyMeasurement":
+        """The summary of samples in seconds, each divided by `divisor`."""
+        low, median, high = np.quantile(np.array(samples) / divisor, [0.25, 0.5, 0.75])
+        return cls(round(float(median), 9), round(float(high - low), 9), len(samples))
+
+    def __str__(self) -> str:
+        return f"{1e3 * self.median:.3f} ms (IQR {1e3 * self.iqr:.3f} ms)"
+
+
+def describe_device(device: str = "cpu") -> dict[str, str | int]:
+    """What the record of a measurement has to say of the machine."""
+    kind = torch.device(device).type
+    name = torch.cuda.get_device_name(device) if kind == "cuda" else _cpu_name()
+    return {
+        "device": kind,
+        "name": name,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "torch": torch.__version__,
+    }
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def time_samples(function: Callable[[], object], settings: LatencySettings) -> list[float]:
+    """
+    Samples of one part of a measurement, in seconds. `Timer` warms up, sets the number of threads, and puts it back.
+    """
+    timer = Timer("function()", globals={"function": function}, num_threads=settings.num_threads)
+    with torch.inference_mode():
+        return timer.blocked_autorange(min_run_time=settings.min_run_time / settings.repeats).times
+
+
+def model_call(model: nn.Module, settings: LatencySettings) -> Callable[[], object]:
+    model = model.to(settings.device, settings.torch_dtype).eval()
+    shape = (settings.batch_size, settings.sequence_length)
+    input_ids = torch.arange(shape[0] * shape[1], device=settings.device).view(shape) % model.config.vocab_size
+    attention_mask = torch.ones_like(input_ids)
+    return lambda: model(input_ids=input_ids, attention_mask=attention_mask)
+
+
+def measure_model(model: nn.Module, settings: LatencySettings | None = None) -> LatencyMeasurement:
+    """
+    Measures the forward pass of a whole model, as [`LatencyTable`] measures operators.
+
+    Args:
+        model (`torch.nn.Module`):
+            Takes `input_ids` and `attention_mask`. A copy of it is measured: device, dtype and mode stay as they are.
+        settings ([`LatencySettings`], *optional*):
+            The conditions.
+
+    Returns:
+        [`LatencyMeasurement`]
+    """
+    settings = settings or LatencySettings()
+    call = model_call(copy.deepcopy(model), settings)
+    samples = [sample for _ in range(settings.repeats) for sample in time_samples(call, settings)]
+    return LatencyMeasurement.from_samples(samples)
+
+
+__all__ = ["LatencyMeasurement", "LatencySettings", "describe_device", "measure_model"]

@@ -1,0 +1,234 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The search script, run as a user runs it; what needs no process of its own calls its `main`."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from accelerate.state import AcceleratorState, GradientState
+from transformers import AutoModelForMaskedLM, BertTokenizer
+
+from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet.search import LatencyTable, ParameterCost, SearchResult
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+sys.path.insert(0, str(ROOT / "examples"))
+import search_architecture  # noqa: E402 (a script, found beside the package)
+
+
+WORDS = [f"{one}{two}" for one in "bdfgklmnprst" for two in ("a", "e", "i", "o", "u")]
+
+
+@pytest.fixture(autouse=True)
+def _states_of_their_own():
+    """A process runs one script; here several follow one another."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory) -> dict[str, str]:
+    """A tiny supernet with its tokenizer, and a file of text."""
+    folder = tmp_path_factory.mktemp("inputs")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate([*special, *WORDS])})
+    torch.manual_seed(0)
+    config = SupernetBertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=5,
+        candidate_operators=["attention-4", "feed_forward-37", "convolution-3", "identity"],
+        max_position_embeddings=40,
+    )
+    for part in (SupernetBertForMaskedLM(config), tokenizer):
+        part.save_pretrained(folder / "supernet")
+    generator = random.Random(0)
+    texts = [" ".join(generator.choices(WORDS, k=25)) for _ in range(60)]
+    pd.DataFrame({"text": texts}).to_csv(folder / "dev.csv", index=False)
+    return {"supernet": str(folder / "supernet"), "validation_file": str(folder / "dev.csv")}
+
+
+def arguments(inputs: dict[str, str], output_dir: Path, **options) -> list[str]:
+    options = {
+        **inputs,
+        "output_dir": output_dir,
+        "max_seq_length": 23,
+        "max_eval_samples": 20,
+        "per_device_eval_batch_size": 6,
+        "population_size": 6,
+        "generations": 3,
+        "latency_min_run_time": 0.02,
+        "latency_num_threads": 1,
+        **options,
+    }
+    argv = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
+    return [part for part in argv if part != "True"]
+
+
+@pytest.fixture(scope="session")
+def finished(inputs, tmp_path_factory) -> Path:
+    """The output of one search without limits, for the tests that only look at it or measure nothing anew."""
+    output_dir = tmp_path_factory.mktemp("finished") / "search"
+    search_architecture.main(arguments(inputs, output_dir))
+    return output_dir
+
+
+def test_outputs(inputs, finished):
+    names = ["chosen.json", "child", "latency_table.json", "pareto.png", "result.parquet", "search.json"]
+    assert sorted(path.name for path in finished.iterdir()) == sorted(names)
+    result = SearchResult.load(finished)
+    chosen = json.loads((finished / "chosen.json").read_text())
+    assert len(result) == 18 and result.best()["architecture"] == chosen["architecture"]
+    assert chosen["latency_predicted"] == LatencyTable.load(finished / "latency_table.json").latency(
+        chosen["architecture"]
+    )
+    assert chosen["latency_measured"] > 0 and "23 tokens, float32, 1 CPU thread" in chosen["latency_conditions"]
+    assert result.info["device"]["name"] and result.info["supernet"] == inputs["supernet"]
+
+
+def test_the_exported_child_is_the_chosen_one(inputs, finished):
+    chosen = json.loads((finished / "chosen.json").read_text())["architecture"]
+    supernet = SupernetBertForMaskedLM.from_pretrained(inputs["supernet"]).eval()
+    child = AutoModelForMaskedLM.from_pretrained(finished / "child").eval()
+    input_ids = torch.randint(5, 60, (3, 11))
+    expected = supernet(input_ids=input_ids, architecture=chosen).logits
+    torch.testing.assert_close(child(input_ids=input_ids).logits, expected)
+    assert "18 children evaluated" in (finished / "child" / "README.md").read_text()
+
+
+def test_limits_are_kept_and_printed(inputs, finished, tmp_path, capsys):
+    free = SearchResult.load(finished).table
+    parameters, latency = int(free["parameters"].median()), float(free["latency"].median())
+    options = {
+        "max_parameters": parameters,
+        "max_latency_ms": 1e3 * latency,
+        "latency_table": finished / "latency_table.json",
+    }
+    search_architecture.main(arguments(inputs, tmp_path / "search", **options))
+    table = SearchResult.load(tmp_path / "search").table
+    assert len(table) == 18 and (table["parameters"] <= parameters).all() and (table["latency"] <= latency).all()
+    printed = capsys.readouterr().out
+    assert "The best of 18 children" in printed and "latency (ms)" in printed
+
+
+@pytest.mark.parametrize("strategy", ["evolutionary", "random"])
+def test_resume_ends_as_an_uninterrupted_search(inputs, finished, tmp_path, strategy):
+    options = {"strategy": strategy, "latency_table": finished / "latency_table.json"}
+    search_architecture.main(arguments(inputs, tmp_path / "whole", **options))
+    _states_reset()
+    search_architecture.main(arguments(inputs, tmp_path / "search", generations=1, **options))
+    _states_reset()
+    search_architecture.main(arguments(inputs, tmp_path / "search", resume=True, **options))
+    for name in ("result.parquet", "search.json"):
+        assert (tmp_path / "search" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def _states_reset():
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+def test_a_json_file_of_options(inputs, finished, tmp_path):
+    options = {
+        **inputs,
+        "validation_file": [inputs["validation_file"]],
+        "output_dir": str(tmp_path / "search"),
+        "latency_table": str(finished / "latency_table.json"),
+        "max_seq_length": 23,
+        "population_size": 3,
+        "generations": 1,
+    }
+    (tmp_path / "options.json").write_text(json.dumps(options))
+    chosen = search_architecture.main([str(tmp_path / "options.json")])
+    assert chosen["architecture"] in set(SearchResult.load(tmp_path / "search").table["architecture"])
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"max_parameters": 100}, ValueError, r"at most 100 parameters: this space reaches [\d,]+ parameters"),
+        ({"max_latency_ms": 1e-6}, ValueError, r"this space reaches [\d.]+ ms latency"),
+        ({"supernet": "no-such-supernet"}, OSError, "no supernet 'no-such-supernet': neither a folder"),
+        ({"validation_file": "no-such-file.csv"}, FileNotFoundError, r"no-such-file\.csv"),
+        ({"text_column": "txt"}, ValueError, "no column 'txt'.*Did you mean 'text'"),
+        ({"validation_file": None}, ValueError, "exactly one of"),
+        ({"max_eval_samples": 0}, ValueError, "`max_eval_samples` must be at least 1"),
+        ({"generations": 0}, ValueError, "`generations` must be at least 1"),
+    ],
+)
+def test_errors_before_the_search(inputs, finished, tmp_path, options, error, message):
+    options = {"latency_table": finished / "latency_table.json", **options}
+    with pytest.raises(error, match=message):
+        search_architecture.main(arguments(inputs, tmp_path / "search", **options))
+    assert not (tmp_path / "search" / "result.parquet").exists()
+
+
+def test_a_child_is_no_supernet(inputs, finished, tmp_path):
+    with pytest.raises(ValueError, match="is a 'searched-bert' model, not a supernet"):
+        search_architecture.main(arguments({**inputs, "supernet": str(finished / "child")}, tmp_path))
+
+
+def test_a_supernet_without_the_head(inputs, finished, tmp_path):
+    base = SupernetBertForMaskedLM.from_pretrained(inputs["supernet"]).base_model
+    base.save_pretrained(tmp_path / "base")
+    BertTokenizer.from_pretrained(inputs["supernet"]).save_pretrained(tmp_path / "base")
+    options = {"supernet": str(tmp_path / "base"), "latency_table": finished / "latency_table.json"}
+    with pytest.raises(ValueError, match=r"lacks the weights cls\.bias"):
+        search_architecture.main(arguments(inputs, tmp_path / "search", **options))
+
+
+def test_an_old_search_is_not_overwritten_and_not_continued_with_other_data(inputs, finished):
+    before = (finished / "result.parquet").read_bytes()
+    with pytest.raises(ValueError, match="holds a search already; pass `--resume`"):
+        search_architecture.main(arguments(inputs, finished))
+    _states_reset()
+    with pytest.raises(ValueError, match="saved search has `dev_data`"):
+        search_architecture.main(arguments(inputs, finished, resume=True, max_eval_samples=13, generations=4))
+    _states_reset()
+    assert (finished / "result.parquet").read_bytes() == before
+
+
+def test_two_processes_find_what_one_finds(inputs, finished, tmp_path):
+    options = {"latency_table": finished / "latency_table.json"}
+    argv = arguments(inputs, tmp_path / "search", **options)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [*launcher, str(ROOT / "examples" / "search_architecture.py"), *argv]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert process.stdout.count("The best of 18 children") == 1
+    two, one = SearchResult.load(tmp_path / "search"), SearchResult.load(finished)
+    assert two.info["num_processes"] == 2 and one.info["num_processes"] == 1
+    # Sums over the dev data are added up in another order: equal to rounding.
+    pd.testing.assert_frame_equal(two.table, one.table, rtol=1e-6)
+
+
+def test_the_head_does_not_count(inputs, finished):
+    config = SupernetBertConfig.from_pretrained(inputs["supernet"])
+    best = SearchResult.load(finished).best()
+    supernet = SupernetBertForMaskedLM.from_pretrained(inputs["supernet"])
+    child = supernet.extract_child(best["architecture"])
+    pooler = config.hidden_size * (config.hidden_size + 1)
+    assert ParameterCost(config)(supernet.search_space.check(best["architecture"])) == best["parameters"]
+    assert best["parameters"] == pooler + sum(item.numel() for item in child.base_model.parameters())

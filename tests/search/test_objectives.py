@@ -1,0 +1,127 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+import random
+
+import pytest
+
+from hf_supernet.costs import count_multiply_adds, count_parameters
+from hf_supernet.search import Constraint, FeasibleSpace, LatencyCost, MultiplyAddCost, ParameterCost
+from hf_supernet.search_space import SearchSpace
+
+from .conftest import tiny_config
+from .test_latency import made_up_table
+
+
+def test_costs_are_those_of_the_closed_forms_and_the_table(config, space):
+    table = made_up_table(config)
+    costs = ParameterCost(config, "masked-lm"), MultiplyAddCost(config, 11), LatencyCost(config, table)
+    for architecture in (space.sample(random.Random(seed)) for seed in range(20)):
+        expected = (
+            count_parameters(config, architecture, "masked-lm"),
+            count_multiply_adds(config, architecture, 11),
+            table.latency(architecture),
+        )
+        assert tuple(cost(architecture) for cost in costs) == expected
+
+
+def both_constraints(config, share: float = 0.5) -> list[Constraint]:
+    """At most `share` of the way from the least to the greatest parameters and latency."""
+    constraints = []
+    for cost in (ParameterCost(config), LatencyCost(config, made_up_table(config))):
+        space = cost.search_space
+        least, most = cost(space.cheapest(cost.table)), cost(space.dearest(cost.table))
+        constraints.append(Constraint(cost, maximum=least + share * (most - least)))
+    return constraints
+
+
+def test_draws_and_repairs_keep_all_constraints(config, space):
+    constraints = both_constraints(config, 0.4)
+    feasible = FeasibleSpace(space, constraints)
+    generator = random.Random(0)
+    for _ in range(50):
+        outside = space.sample(generator)
+        for architecture in (feasible.sample(generator), feasible.repair(outside, generator)):
+            assert architecture in space
+            assert all(constraint.cost(architecture) <= constraint.maximum for constraint in constraints)
+
+
+def test_what_keeps_the_constraints_is_not_changed_by_a_repair(config, space):
+    feasible = FeasibleSpace(space, both_constraints(config))
+    kept = [architecture for architecture in space if architecture in feasible]
+    generator = random.Random(0)
+    assert 0 < len(kept) < space.num_paths()
+    assert all(feasible.repair(architecture, generator) == architecture for architecture in kept[::7])
+
+
+def test_minimum_and_maximum_are_included(config, space):
+    cost = ParameterCost(config)
+    value = cost(space.sample(random.Random(1)))
+    constraint = Constraint(cost, minimum=value, maximum=value)
+    assert cost(constraint.sample(random.Random(0))) == value
+    feasible = FeasibleSpace(space, [constraint])
+    assert all((architecture in feasible) == (cost(architecture) == value) for architecture in space)
+
+
+def test_one_constraint_is_drawn_uniformly():
+    config = tiny_config(num_hidden_layers=3)
+    space, cost = SearchSpace.from_config(config), ParameterCost(config)
+    maximum = 12_000
+    feasible = FeasibleSpace(space, [Constraint(cost, maximum=maximum)])
+    allowed = [architecture for architecture in space if cost(architecture) <= maximum]
+    generator = random.Random(0)
+    counts = dict.fromkeys(allowed, 0)
+    for _ in range(200 * len(allowed)):
+        counts[feasible.sample(generator)] += 1
+    assert min(counts.values()) > 130 and max(counts.values()) < 270
+
+
+@pytest.mark.parametrize(
+    "limits, message",
+    [
+        ({"maximum": 10}, r"No architecture has at most 10 parameters: this space reaches [\d,]+ parameters \('I-I"),
+        ({"minimum": 10**9}, r"No architecture has at least 1,000,000,000 parameters: .* to [\d,]+ parameters \('A4"),
+        ({"minimum": 7_000, "maximum": 7_001}, "although this space reaches"),
+        ({}, "`minimum` or a `maximum`"),
+    ],
+)
+def test_a_constraint_that_cannot_be_kept(limits, message):
+    config = tiny_config(vocab_size=11, max_position_embeddings=8)
+    with pytest.raises(ValueError, match=message):
+        Constraint(ParameterCost(config), **limits)
+
+
+def test_latency_limits_are_named_in_milliseconds(config):
+    with pytest.raises(ValueError, match=r"at most 0\.001 ms latency: this space reaches 0\.\d+ ms"):
+        Constraint(LatencyCost(config, made_up_table(config)), maximum=1e-6)
+
+
+def test_constraints_that_exclude_each_other_are_both_named():
+    # The identity alone is cheap in parameters; a table says that it is the slow one.
+    config = tiny_config(candidate_operators=["feed_forward-37", "identity"])
+    space = SearchSpace.from_config(config)
+    parameters = ParameterCost(config)
+    latency = LatencyCost(config, made_up_table(config, {"identity": 5_000_000}))
+    few = parameters(space.cheapest(parameters.table)) + 3_000
+    fast = latency(space.cheapest(latency.table)) + 0.004
+    constraints = [Constraint(parameters, maximum=few), Constraint(latency, maximum=fast)]
+    with pytest.raises(
+        ValueError, match=r"no architecture was found that keeps all: .* parameters, and .* ms latency"
+    ):
+        FeasibleSpace(space, constraints)
+
+
+def test_a_constraint_on_another_space():
+    constraint = Constraint(ParameterCost(tiny_config(num_hidden_layers=3)), maximum=20_000)
+    with pytest.raises(ValueError, match="constraint on parameters belongs to another search space"):
+        FeasibleSpace(SearchSpace.from_config(tiny_config()), [constraint])
