@@ -46,12 +46,17 @@ import datasets
 import transformers
 from transformers import AutoConfig, AutoTokenizer, HfArgumentParser, PreTrainedTokenizerBase, set_seed
 
-from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data import MaskingCollator, load_text_corpus, python_prose, tokenize_corpus, train_tokenizer
+from hf_supernet.files import replacing_folder
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
+from hf_supernet.training.checkpoints import last_complete_checkpoint, read_supernet_state
 
 
 logger = logging.getLogger(__name__)
+
+MIN_POSITIONS = 512
+"""Tokens that a new supernet can read, where the sequences it is trained on are no longer."""
 
 
 @dataclass
@@ -117,16 +122,30 @@ class DataTrainingArguments:
         sources = [self.dataset_name is not None, self.train_file is not None, self.python_prose]
         if sum(sources) != 1:
             raise ValueError("Name the text with exactly one of `dataset_name`, `train_file` and `python_prose`.")
+        if self.validation_file is not None and self.train_file is None:
+            raise ValueError(
+                "`validation_file` goes with `train_file`; the other sources have a dev split of their own."
+            )
+        if self.python_prose and (self.streaming or self.text_column != "text"):
+            raise ValueError("`python_prose` is in memory and has the column 'text': leave out the other options.")
+        if self.streaming and self.preprocessing_num_workers is not None:
+            raise ValueError("`preprocessing_num_workers` does not go with `streaming`; set `dataloader_num_workers`.")
 
 
 def parse_arguments(argv: list[str] | None):
     parser = HfArgumentParser((ModelArguments, DataTrainingArguments, SupernetTrainingArguments))
     argv = sys.argv[1:] if argv is None else argv
     if len(argv) == 1 and argv[0].endswith(".json"):
-        return parser.parse_json_file(argv[0])
-    if len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
-        return parser.parse_yaml_file(argv[0])
-    return parser.parse_args_into_dataclasses(argv)
+        parsed = parser.parse_json_file(argv[0])
+    elif len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
+        parsed = parser.parse_yaml_file(argv[0])
+    else:
+        parsed = parser.parse_args_into_dataclasses(argv)
+    training_args = parsed[-1]
+    words = {"true": True, "false": None}
+    checkpoint = training_args.resume_from_checkpoint
+    training_args.resume_from_checkpoint = words.get(str(checkpoint).lower(), checkpoint)
+    return parsed
 
 
 def set_up_logging(training_args: SupernetTrainingArguments) -> None:
@@ -160,40 +179,53 @@ def load_corpus(data_args: DataTrainingArguments, token: str | None, seed: int):
 
 
 def load_tokenizer(
-    model_args: ModelArguments, data_args: DataTrainingArguments, corpus, output_dir: str
+    model_args: ModelArguments, data_args: DataTrainingArguments, training_args: SupernetTrainingArguments, corpus
 ) -> PreTrainedTokenizerBase:
-    hub_options = {"revision": model_args.revision, "token": model_args.token}
-    if model_args.tokenizer_name or model_args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(model_args.tokenizer_name or model_args.model_name_or_path, **hub_options)
-    trained = Path(output_dir) / "tokenizer"
-    if (trained / "tokenizer.json").is_file():  # a run that goes on
-        return AutoTokenizer.from_pretrained(trained)
+    """The tokenizer that is named, or the model's, or a new one, which is kept in the output folder."""
+    named = model_args.tokenizer_name or model_args.model_name_or_path
+    if named:
+        return AutoTokenizer.from_pretrained(named, revision=model_args.revision, token=model_args.token)
+    folder = Path(training_args.output_dir) / "tokenizer"
+    # A run that goes on keeps its tokenizer, and one process makes it for all.
+    is_made = training_args.resume_from_checkpoint is not None or training_args.local_process_index > 0
+    if is_made and (folder / "tokenizer.json").is_file():
+        return AutoTokenizer.from_pretrained(folder)
     logger.info(f"Training a tokenizer with a vocabulary of {model_args.vocab_size}")
-    texts = (row[data_args.text_column] for row in corpus["train"])
-    tokenizer = train_tokenizer(texts, model_args.vocab_size)
-    tokenizer.save_pretrained(trained)
+    texts = (row[data_args.text_column] or "" for row in corpus["train"])
+    longest = max(MIN_POSITIONS, data_args.max_seq_length)
+    tokenizer = train_tokenizer(texts, model_args.vocab_size, model_max_length=longest)
+    with replacing_folder(folder) as temporary:
+        tokenizer.save_pretrained(temporary)
     return tokenizer
 
 
-def build_model(model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase, max_seq_length: int):
-    if model_args.model_name_or_path is None:
-        fields: dict[str, Any] = {
-            "vocab_size": len(tokenizer),
-            "pad_token_id": tokenizer.pad_token_id,
-            "num_hidden_layers": model_args.num_hidden_layers,
-            "hidden_size": model_args.hidden_size,
-            "embedding_size": model_args.embedding_size,
-            "attention_head_size": model_args.attention_head_size,
-            "hidden_dropout_prob": model_args.dropout,
-            "attention_probs_dropout_prob": model_args.dropout,
-            "max_position_embeddings": max(512, max_seq_length),
-            "identity_placement": model_args.identity_placement,
-        }
-        if model_args.candidate_operators:
-            fields["candidate_operators"] = model_args.candidate_operators
-        return SupernetBertForMaskedLM(SupernetBertConfig(**fields))
+def new_config(model_args: ModelArguments, data_args: DataTrainingArguments) -> SupernetBertConfig:
+    """The configuration of a new supernet; its vocabulary is known when there is a tokenizer."""
+    fields: dict[str, Any] = {
+        "vocab_size": model_args.vocab_size,
+        "num_hidden_layers": model_args.num_hidden_layers,
+        "hidden_size": model_args.hidden_size,
+        "embedding_size": model_args.embedding_size,
+        "attention_head_size": model_args.attention_head_size,
+        "hidden_dropout_prob": model_args.dropout,
+        "attention_probs_dropout_prob": model_args.dropout,
+        "max_position_embeddings": max(MIN_POSITIONS, data_args.max_seq_length),
+        "identity_placement": model_args.identity_placement,
+    }
+    if model_args.candidate_operators:
+        fields["candidate_operators"] = model_args.candidate_operators
+    return SupernetBertConfig(**fields)
+
+
+def load_supernet(model_args: ModelArguments, max_seq_length: int) -> SupernetBertForMaskedLM:
+    """The supernet to train further, or a new one that starts from a BERT."""
     hub_options = {"revision": model_args.revision, "token": model_args.token}
     config = AutoConfig.from_pretrained(model_args.model_name_or_path, **hub_options)
+    if max_seq_length > config.max_position_embeddings:
+        raise ValueError(
+            f"`max_seq_length` {max_seq_length} is more than the {config.max_position_embeddings} tokens that the model"
+            " reads."
+        )
     if config.model_type == SupernetBertConfig.model_type:
         if model_args.candidate_operators:
             raise ValueError("`candidate_operators` are fixed by the supernet; leave them out to train it further.")
@@ -203,8 +235,21 @@ def build_model(model_args: ModelArguments, tokenizer: PreTrainedTokenizerBase, 
     )
 
 
+def check_arguments(data_args: DataTrainingArguments, training_args: SupernetTrainingArguments) -> None:
+    """What can be said before anything is read."""
+    if not (training_args.do_train or training_args.do_eval):
+        raise ValueError("There is nothing to do: pass `do_train`, `do_eval`, or both.")
+    if data_args.streaming and training_args.do_train and training_args.max_steps <= 0:
+        raise ValueError("A stream has no known length: say with `max_steps` how long to train on it.")
+    if training_args.resume_from_checkpoint is True:
+        last_complete_checkpoint(training_args.output_dir)
+    elif training_args.resume_from_checkpoint is not None:
+        read_supernet_state(training_args.resume_from_checkpoint)
+
+
 def prepare_data(data_args: DataTrainingArguments, corpus, tokenizer: PreTrainedTokenizerBase):
-    if data_args.streaming:
+    limit = data_args.max_train_samples
+    if data_args.streaming and limit is None:
         # The stream begins anew where it ends, so that `max_steps` decides alone how long the training is.
         corpus["train"] = corpus["train"].repeat(None)
     tokenized = tokenize_corpus(
@@ -215,26 +260,53 @@ def prepare_data(data_args: DataTrainingArguments, corpus, tokenizer: PreTrained
         num_proc=data_args.preprocessing_num_workers,
     )
     train, dev = tokenized["train"], tokenized["validation"]
-    if data_args.max_train_samples is not None:
-        train = train.take(data_args.max_train_samples)
+    if limit is not None:
+        train = train.take(limit)
+        train = train.repeat(None) if data_args.streaming else train
     if data_args.max_eval_samples is not None:
         dev = dev.take(data_args.max_eval_samples)
     return train, dev
 
 
+def prepare(model_args: ModelArguments, data_args: DataTrainingArguments, training_args: SupernetTrainingArguments):
+    """The supernet, the tokenizer and the data; what is quickly checked comes before what takes long."""
+    model = load_supernet(model_args, data_args.max_seq_length) if model_args.model_name_or_path else None
+    config = model.config if model else new_config(model_args, data_args)
+    space = SearchSpace.from_config(config)
+    training_args.build_sampler(space)
+    training_args.build_alignment(space)
+    corpus = load_corpus(data_args, model_args.token, training_args.seed)
+    tokenizer = load_tokenizer(model_args, data_args, training_args, corpus)
+    if model is None:
+        config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
+        model = SupernetBertForMaskedLM(config)
+    elif len(tokenizer) > config.vocab_size:
+        model.resize_token_embeddings(len(tokenizer))
+    return model, tokenizer, *prepare_data(data_args, corpus, tokenizer)
+
+
+def card_facts(model_args: ModelArguments, data_args: DataTrainingArguments) -> dict[str, Any]:
+    """What the card says that the trainer does not know."""
+    facts: dict[str, Any] = {"finetuned_from": model_args.model_name_or_path}
+    if data_args.dataset_name is not None:
+        names = (data_args.dataset_name, data_args.dataset_config_name)
+        facts |= {"dataset": " ".join(name for name in names if name), "dataset_tags": data_args.dataset_name}
+    elif data_args.python_prose:
+        facts["dataset"] = "the English prose of a Python installation"
+    else:
+        facts["dataset"] = "local files"
+    return facts
+
+
 def main(argv: list[str] | None = None) -> dict[str, float]:
     model_args, data_args, training_args = parse_arguments(argv)
-    if not (training_args.do_train or training_args.do_eval):
-        raise ValueError("There is nothing to do: pass `do_train`, `do_eval`, or both.")
+    check_arguments(data_args, training_args)
     set_up_logging(training_args)
     set_seed(training_args.seed)
 
     # One process makes what the others then read: the tokenizer, and the tokenised corpus in the cache.
     with training_args.main_process_first(desc="loading and tokenising the corpus"):
-        corpus = load_corpus(data_args, model_args.token, training_args.seed)
-        tokenizer = load_tokenizer(model_args, data_args, corpus, training_args.output_dir)
-        model = build_model(model_args, tokenizer, data_args.max_seq_length)
-        train_dataset, eval_dataset = prepare_data(data_args, corpus, tokenizer)
+        model, tokenizer, train_dataset, eval_dataset = prepare(model_args, data_args, training_args)
     logger.info(f"The search space: {model.search_space}")
 
     trainer = SupernetTrainer(
@@ -247,9 +319,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     )
     metrics: dict[str, float] = {}
     if training_args.do_train:
-        checkpoint = training_args.resume_from_checkpoint
-        checkpoint = {"True": True, "true": True}.get(checkpoint, checkpoint)
-        result = trainer.train(resume_from_checkpoint=checkpoint)
+        result = trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
         trainer.save_model()
         trainer.save_state()
         metrics |= result.metrics
@@ -261,9 +331,9 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         trainer.log_metrics("eval", evaluated)
         trainer.save_metrics("eval", evaluated)
     if training_args.push_to_hub:
-        trainer.push_to_hub()
-    elif trainer.is_world_process_zero():
-        trainer.create_model_card()
+        trainer.push_to_hub(**card_facts(model_args, data_args))
+    else:
+        trainer.create_model_card(**card_facts(model_args, data_args))
     return metrics
 
 

@@ -1,0 +1,316 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import datasets
+import pytest
+import torch
+from accelerate.state import AcceleratorState, GradientState
+from safetensors.torch import load_file
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizer, logging
+
+from hf_supernet import SupernetBertForMaskedLM
+from hf_supernet.data import prose
+
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "examples" / "run_supernet_mlm.py"
+
+sys.path.insert(0, str(ROOT / "examples"))
+import run_supernet_mlm  # noqa: E402 (a script, found beside the package)
+
+
+WORDS = [
+    "the",
+    "cat",
+    "dog",
+    "bird",
+    "tree",
+    "house",
+    "sees",
+    "finds",
+    "likes",
+    "old",
+    "new",
+    "red",
+    "small",
+    "big",
+    "in",
+    "on",
+    "under",
+    "and",
+    "or",
+    "of",
+]
+
+
+@pytest.fixture(autouse=True)
+def _states_of_their_own():
+    """A process runs one script; here several follow one another."""
+    verbosity = logging.get_verbosity()
+    yield
+    logging.set_verbosity(verbosity)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache_of_their_own(tmp_path_factory):
+    """What `datasets` converts is kept nowhere else."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = str(tmp_path_factory.mktemp("cache"))
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
+        patch.setenv("HF_DATASETS_CACHE", folder)
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    draw = random.Random(0)
+    path = tmp_path_factory.mktemp("corpus") / "text.txt"
+    path.write_text("\n".join(" ".join(draw.choices(WORDS, k=draw.randrange(4, 20))) for _ in range(150)))
+    return path
+
+
+NEW = {
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "num_hidden_layers": 4,
+    "candidate_operators": ["attention-4", "feed_forward-37", "convolution-3", "identity"],
+}
+AT = {"sampler": "gradual", "alignment_weight": 0.5, "anchor_interval": 2, "anchor_eval_samples": 4}
+
+
+def options(output: Path, **more) -> list[str]:
+    """A command line; `None` leaves an option out."""
+    given = {
+        "output_dir": str(output),
+        "max_seq_length": 16,
+        "validation_split_percentage": 20,
+        "per_device_train_batch_size": 4,
+        "max_steps": 4,
+        "learning_rate": 1e-2,
+        "logging_steps": 1,
+        "eval_random_children": 1,
+        "save_strategy": "no",
+        "do_train": True,
+        "do_eval": True,
+        "use_cpu": True,
+        "disable_tqdm": "true",
+        "log_level": "error",
+        **more,
+    }
+    line = []
+    for name, value in given.items():
+        if value is not None and value is not False:
+            values = [] if value is True else value if isinstance(value, list) else [value]
+            line += [f"--{name}", *map(str, values)]
+    return line
+
+
+def run(output: Path, **more) -> dict[str, float]:
+    return run_supernet_mlm.main(options(output, **more))
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def assert_same_weights(folder: Path, other: Path) -> None:
+    weights = weights_of(other)
+    for name, weight in weights_of(folder).items():
+        assert torch.equal(weight, weights[name]), name
+
+
+@pytest.fixture(scope="module")
+def supernet(corpus, tmp_path_factory) -> tuple[Path, dict[str, float]]:
+    """A run from scratch, with checkpoints."""
+    folder = tmp_path_factory.mktemp("run") / "supernet"
+    metrics = run(folder, train_file=corpus, save_strategy="steps", save_steps=2, **NEW, **AT)
+    return folder, metrics
+
+
+def test_from_scratch(supernet):
+    folder, metrics = supernet
+    model, tokenizer = AutoModelForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert isinstance(model, SupernetBertForMaskedLM)
+    assert model.config.vocab_size == len(tokenizer) <= 60
+    assert model.config.pad_token_id == tokenizer.pad_token_id
+    assert tokenizer.tokenize("the") == ["the"]
+    for name in ("smallest", "largest", "anchor", "random"):
+        assert 0 < metrics[f"eval_{name}_loss"] < 6
+    written = json.loads((folder / "all_results.json").read_text())
+    assert written["eval_loss"] == metrics["eval_loss"] and written["train_loss"] == metrics["train_loss"]
+    card = (folder / "README.md").read_text()
+    assert "library_name: hf_supernet" in card and "| sampler | `gradual`" in card and "| data | local files |" in card
+    assert f"| mean of all | {metrics['eval_loss']:.4f} |" in card
+
+
+def test_resumed_equals_uninterrupted(supernet, corpus, tmp_path):
+    """As left by a kill behind the first checkpoint."""
+    folder, metrics = supernet
+    for part in ("checkpoint-2", "tokenizer"):
+        shutil.copytree(folder / part, tmp_path / "run" / part)
+    arguments = {"train_file": corpus, "save_strategy": "steps", "save_steps": 2, **NEW, **AT}
+    resumed = run(tmp_path / "run", resume_from_checkpoint="True", **arguments)
+    assert_same_weights(tmp_path / "run", folder)
+    assert resumed["eval_loss"] == metrics["eval_loss"] and resumed["train_loss"] == metrics["train_loss"]
+
+
+def test_supernet_is_trained_further(supernet, corpus, tmp_path):
+    folder, _ = supernet
+    run(tmp_path / "run", model_name_or_path=folder, train_file=corpus, validation_file=None, max_steps=1)
+    before, after = weights_of(folder), weights_of(tmp_path / "run")
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert 0 < len(moved) < len(before)
+    assert "starting from `supernet`" in (tmp_path / "run" / "README.md").read_text()
+    with pytest.raises(ValueError, match="`candidate_operators` are fixed by the supernet"):
+        run(tmp_path / "run", model_name_or_path=folder, train_file=corpus, candidate_operators=["identity"])
+
+
+def test_stream(corpus, tmp_path):
+    """More steps than the stream has batches: it begins anew. Nothing is known of its length."""
+    metrics = run(tmp_path / "run", train_file=corpus, streaming=True, max_train_samples=6, **NEW | {"vocab_size": 50})
+    assert metrics["eval_loss"] > 0
+    assert json.loads((tmp_path / "run" / "trainer_state.json").read_text())["global_step"] == 4
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bert")
+    tokenizer = BertTokenizer(
+        vocab={word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])}
+    )
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 37}
+    model = BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=24, **sizes))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_from_bert_with_options_from_a_file(bert, corpus, tmp_path):
+    """Nothing is trained, so that BERT's weights are seen."""
+    given = {
+        "output_dir": str(tmp_path / "run"),
+        "model_name_or_path": str(bert),
+        "candidate_operators": ["attention-4", "feed_forward-37", "convolution-3"],
+        "train_file": [str(corpus)],
+        "max_seq_length": 16,
+        "sampler": "gradual",
+        "sampler_kwargs": {"num_modified": 2},
+        "max_steps": 1,
+        "learning_rate": 0.0,
+        "do_train": True,
+        "use_cpu": True,
+        "disable_tqdm": "true",
+        "save_strategy": "no",
+    }
+    (tmp_path / "options.json").write_text(json.dumps(given))
+    run_supernet_mlm.main([str(tmp_path / "options.json")])
+    weights, bert_weights = weights_of(tmp_path / "run"), weights_of(bert)
+    name = "supernet_bert.encoder.layer.2.attention-4.self.query.weight"
+    assert torch.equal(weights[name], bert_weights["bert.encoder.layer.1.attention.self.query.weight"])
+    with pytest.raises(ValueError, match="`max_seq_length` 25 is more than the 24 tokens"):
+        run(tmp_path / "run", model_name_or_path=bert, train_file=corpus, max_seq_length=25)
+
+
+def test_python_prose(tmp_path, monkeypatch):
+    """Of a small part of the library; longer sequences than a BERT reads."""
+    monkeypatch.setattr(prose, "_library", lambda: Path(sysconfig.get_path("stdlib")) / "email")
+    monkeypatch.setattr(prose, "_topics", list)
+    small = {"max_train_samples": 4, "max_eval_samples": 3, "max_steps": 1, "max_seq_length": 520}
+    metrics = run(tmp_path / "run", python_prose=True, **NEW | {"vocab_size": 300} | small)
+    assert metrics["eval_loss"] > 0
+    assert "prose of a Python installation" in (tmp_path / "run" / "README.md").read_text()
+
+
+BAD_INPUT = [
+    ({"train_file": "missing.txt"}, "'missing.txt' of `train_files` does not exist"),
+    ({"text_column": "texts"}, r"no column 'texts' in .*Did you mean 'text'\?"),
+    ({"python_prose": True}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),
+    ({"train_file": None}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),
+    (
+        {"train_file": None, "python_prose": True, "validation_file": "x.txt"},
+        "`validation_file` goes with `train_file`",
+    ),
+    ({"train_file": None, "python_prose": True, "streaming": True}, "`python_prose` is in memory"),
+    ({"streaming": True, "preprocessing_num_workers": 2}, "does not go with `streaming`"),
+    ({"streaming": True, "max_steps": -1}, "say with `max_steps` how long"),
+    ({"do_train": False, "do_eval": False}, "nothing to do"),
+    ({"candidate_operators": ["attention-4", "pooling-3"]}, "pooling"),
+    ({"candidate_operators": ["attention-5"]}, "heads|divide"),
+    ({"candidate_operators": ["convolution-4"]}, "odd"),
+    ({"sampler": "greedy"}, "must be one of fair, gradual, uniform; got 'greedy'"),
+    ({"sampler_kwargs": '{"num_modified": 2}'}, "`sampler_kwargs` .* do not suit 'uniform'"),
+    ({"alignment_weight": 0.1, "alignment_layers": "0,4"}, r"`alignment_layers` names \[4\]"),
+    ({"resume_from_checkpoint": "True"}, "No complete checkpoint"),
+    ({"resume_from_checkpoint": "checkpoint-7"}, "checkpoint-7 is no complete checkpoint"),
+]
+
+
+@pytest.mark.parametrize(("more", "message"), BAD_INPUT)
+def test_bad_input_is_an_error_before_any_work(corpus, tmp_path, monkeypatch, more, message):
+    for name in ("train_tokenizer", "tokenize_corpus", "SupernetTrainer"):
+        monkeypatch.setattr(run_supernet_mlm, name, lambda *_, name=name: pytest.fail(f"{name} was called"))
+    with pytest.raises(Exception, match=message):
+        run(tmp_path / "run", **{"train_file": corpus, **NEW, **more})
+    assert not (tmp_path / "run").exists()
+
+
+def test_tokenizer_is_written_whole_or_not_at_all_and_belongs_to_its_run(corpus, tmp_path, monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def stop(*args):
+        raise Stop
+
+    def save_half(self, folder):
+        (Path(folder) / "tokenizer.json").write_text("{")
+        raise Stop
+
+    monkeypatch.setattr(run_supernet_mlm, "prepare_data", stop)
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(BertTokenizer, "save_pretrained", save_half)
+        run(tmp_path / "run", train_file=corpus, **NEW)
+    assert list((tmp_path / "run").iterdir()) == []
+    for size in (40, 45):  # a new run in the same folder has its own vocabulary
+        with pytest.raises(Stop):
+            run(tmp_path / "run", train_file=corpus, **NEW | {"vocab_size": size})
+        assert len(AutoTokenizer.from_pretrained(tmp_path / "run" / "tokenizer")) == size
+        assert [path.name for path in (tmp_path / "run").iterdir()] == ["tokenizer"]
+
+
+def test_under_accelerate_launch(supernet, corpus, tmp_path):
+    """The same run, in a process of its own, ends with the same weights."""
+    folder, _ = supernet
+    command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--cpu", "--num_processes", "1"]
+    line = options(tmp_path / "run", train_file=corpus, do_eval=False, **NEW, **AT)
+    ended = subprocess.run(
+        [*command, "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", str(SCRIPT), *line],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert_same_weights(tmp_path / "run", folder)
