@@ -16,14 +16,16 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
 import torch
-from transformers import BertTokenizer, TrainerCallback
+from transformers import BertTokenizer, PreTrainedModel, TrainerCallback
 
 from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data.masking import MaskingCollator
+from hf_supernet.models.supernet_bert import SupernetBertPreTrainedModel
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 
 
@@ -49,13 +51,26 @@ def make_tokenizer() -> BertTokenizer:
 
 def make_dataset(size: int, seed: int = 0, length: int | None = None) -> datasets.Dataset:
     draw = random.Random(seed)
-    rows = [
-        [2, *(draw.randrange(5, 99) for _ in range(length or draw.randrange(5, 15))), 3] for _ in range(size)
-    ]
+    rows = [[2, *(draw.randrange(5, 99) for _ in range(length or draw.randrange(5, 15))), 3] for _ in range(size)]
     return datasets.Dataset.from_dict({"input_ids": rows, "example_id": list(range(size))})
 
 
-def make_supernet(dropout: float = 0.1, **config) -> SupernetBertForMaskedLM:
+def make_collator() -> MaskingCollator:
+    return MaskingCollator(make_tokenizer(), mlm_probability=0.3, seed=1)
+
+
+def randomize(model: PreTrainedModel) -> PreTrainedModel:
+    """Biases and norms that are not zeros and ones, which hide mistakes."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    return model
+
+
+def make_supernet(
+    dropout: float = 0.1, model_class: type[SupernetBertPreTrainedModel] = SupernetBertForMaskedLM, **config
+) -> SupernetBertPreTrainedModel:
     torch.manual_seed(0)
     fields = {
         "vocab_size": 99,
@@ -67,17 +82,24 @@ def make_supernet(dropout: float = 0.1, **config) -> SupernetBertForMaskedLM:
         "attention_probs_dropout_prob": dropout,
         "initializer_range": 0.2,  # children that differ by more than rounding
     }
-    return SupernetBertForMaskedLM(SupernetBertConfig(**(fields | config)))
+    return randomize(model_class(SupernetBertConfig(**(fields | config))))
 
 
 @pytest.fixture
 def make_trainer(tmp_path: Path) -> Callable[..., SupernetTrainer]:
+    return trainer_maker(tmp_path)
+
+
+def trainer_maker(parent: Path) -> Callable[..., SupernetTrainer]:
+    """Makes trainers whose output folders lie in `parent`."""
+
     def make(
         folder: str = "run",
         model: SupernetBertForMaskedLM | None = None,
         dropout: float = 0.1,
         callbacks: list | None = None,
         train_dataset=None,
+        options: dict[str, Any] | None = None,
         **arguments,
     ) -> SupernetTrainer:
         defaults = {
@@ -89,13 +111,16 @@ def make_trainer(tmp_path: Path) -> Callable[..., SupernetTrainer]:
             "dataloader_pin_memory": False,
             "use_cpu": True,
         }
+        given = {
+            "train_dataset": make_dataset(44) if train_dataset is None else train_dataset,
+            "eval_dataset": make_dataset(20, seed=1),
+            "data_collator": make_collator(),
+            "callbacks": callbacks,
+        }
         return SupernetTrainer(
             model or make_supernet(dropout),
-            SupernetTrainingArguments(str(tmp_path / folder), **(defaults | arguments)),
-            train_dataset=make_dataset(44) if train_dataset is None else train_dataset,
-            eval_dataset=make_dataset(20, seed=1),
-            data_collator=MaskingCollator(make_tokenizer(), mlm_probability=0.3, seed=1),
-            callbacks=callbacks,
+            SupernetTrainingArguments(str(parent / folder), **(defaults | arguments)),
+            **(given | (options or {})),
         )
 
     return make

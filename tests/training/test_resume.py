@@ -27,7 +27,7 @@ import torch
 
 from hf_supernet.training.checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state
 
-from .conftest import Killed, KillAt, make_dataset, make_supernet
+from .conftest import KillAt, Killed, make_dataset, make_supernet
 
 
 TIMES = ("runtime", "per_second", "flos")
