@@ -89,14 +89,21 @@ def test_each_distinct_beginning_runs_once_a_batch():
     model, batches = make_supernet(), make_batches()
     architectures = related_architectures(model)
     calls = Counter()
+
+    def count(module: nn.Module, name: str) -> None:
+        module.register_forward_hook(lambda *_: calls.update([name, f"gradients {torch.is_grad_enabled()}"]))
+
     for module in model.modules():
         if isinstance(module, SearchedBertOperator):
-            module.register_forward_hook(lambda *_: calls.update(["operator"]))
-    model.base_model.embeddings.register_forward_hook(lambda *_: calls.update(["embeddings"]))
+            count(module, "operator")
+    count(model.base_model.embeddings, "embeddings")
+    count(model.cls, "head")
     Evaluator(model, batches).evaluate(architectures)
     prefixes = {architecture.operators[:end] for architecture in architectures for end in range(1, 5)}
-    assert calls == {"operator": len(prefixes) * len(batches), "embeddings": len(batches)}
-    assert len(prefixes) < 4 * len(set(architectures))
+    once = {"embeddings": 1, "operator": len(prefixes), "head": len(set(architectures))}
+    once["gradients False"] = sum(once.values())
+    assert calls == {name: number * len(batches) for name, number in once.items()}
+    assert len(prefixes) < 4 * len(set(architectures)) < 4 * len(architectures)
 
 
 def test_the_order_of_a_population_changes_nothing():
@@ -112,12 +119,12 @@ def test_it_leaves_no_trace(training):
     model, rows = make_supernet(), make_batches()[0]
     examples = [{name: value[row] for name, value in rows.items()} for row in range(4)]
     loader = DataLoader(examples, batch_size=3)  # a loader draws a seed each time it is walked
+    architectures = sample_architectures(model, 2)
+    expected = Evaluator(model, loader).evaluate(architectures)
     model.train(training)
     random_state = torch.get_rng_state()
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    evaluator = Evaluator(model, loader)
-    architectures = sample_architectures(model, 2)
-    assert evaluator.evaluate(architectures) == evaluator.evaluate(architectures)  # no dropout
+    assert Evaluator(model, loader).evaluate(architectures) == expected  # no dropout
     assert model.training == training and all(module.training == training for module in model.modules())
     assert torch.equal(torch.get_rng_state(), random_state)
     assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
