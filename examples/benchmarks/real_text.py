@@ -209,9 +209,12 @@ def report(data: Path, work: Path) -> None:
     found = json.loads((work / "search" / "search.json").read_text())
     searching = {
         "strategy": "evolutionary search for the least dev loss through the supernet",
-        "limits": "at most 1,950,000 parameters, at most 7.5 ms (one sequence of 128 tokens, one CPU thread)",
+        "limits": "parameters without the head at most 1,950,000, latency at most 7.5 ms",
         "children evaluated": len(pd.read_parquet(work / "search" / "result.parquet")),
-        "device": found["device"]["name"],
+        "dev loss with the supernet's weights": f"{chosen['loss']:.4f}",
+        "latency, sum of its operators": f"{1e3 * chosen['latency_predicted']:.2f} ms",
+        "latency, measured as a whole": f"{1e3 * chosen['latency_measured']:.2f} ms",
+        "latency measured on": f"{found['device']['name']}, {chosen['latency_conditions']}",
     }
     card = build_card(child, CARD.stem, card_facts(work, rows, searching), None, True)
     with replacing(CARD) as temporary:
