@@ -141,7 +141,9 @@ class SearchArguments:
     population_size: int = field(default=32, metadata={"help": "Children evaluated in a generation."})
     generations: int = field(default=15, metadata={"help": "Number of generations."})
     seed: int = field(default=42, metadata={"help": "Seed of the search."})
-    resume: bool = field(default=False, metadata={"help": "Go on with the search in output_dir, if there is one."})
+    resume: bool = field(
+        default=False, metadata={"help": "Go on with the search in output_dir, if there is one, by its latency table."}
+    )
     latency_table: str | None = field(
         default=None, metadata={"help": "A table measured before, for instance on the device that is meant."}
     )
