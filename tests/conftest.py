@@ -22,7 +22,7 @@ import pytest
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import torch  # noqa: E402 (the environment has to be set before anything reads it)
+import torch
 
 
 DATA_FOLDER = Path(os.environ.get("HF_SUPERNET_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
