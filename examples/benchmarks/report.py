@@ -1,0 +1,126 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Writes the tables of the README beside this script from the results, so that no figure is typed in.
+
+    python examples/benchmarks/report.py
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from common import RESULTS
+
+from hf_supernet.files import replacing
+
+
+README = Path(__file__).resolve().parent / "README.md"
+MARKERS = ("<!-- results: written by report.py -->", "<!-- end of results -->")
+ORDER = ("step_time", "alignment_cost", "throughput_vs_bert", "memory", "costs_check")
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """A Markdown table."""
+    return ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
+
+
+def figure(values: dict[str, Any], statistic: str) -> str:
+    return f"{values[statistic]:.3f} [{values['q1']:.3f}, {values['q3']:.3f}]"
+
+
+def verdict(result: dict[str, Any]) -> str:
+    if "target" not in result:
+        return ""
+    return f"{result['target']}: {'met' if result['met'] else '**missed**'}"
+
+
+def section(benchmark: dict[str, Any]) -> list[str]:
+    """One benchmark: the command, the machine, its table."""
+    environment, results = benchmark["environment"], benchmark["results"]
+    versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    load = environment["load_average_at_start"][0]
+    lines = [
+        f"### {benchmark['benchmark']}",
+        "",
+        f"`{benchmark['command']}`, seed {benchmark['settings']['seed']}; {environment['cpu']}, "
+        f"{environment['threads']} of {environment['cores']} cores, load average {load} at the start; {versions}.",
+        "",
+    ]
+    if "value" in results[0]:
+        rows = [[result["name"], result["value"], verdict(result)] for result in results]
+        return [*lines, *table(["what", "found", "target"], rows)]
+    rows = []
+    for result in results:
+        wall, cpu = (figure(result[clock], result["statistic"]) for clock in ("wall", "cpu"))
+        rows.append([result["name"], wall, cpu, str(len(result["wall"]["per_round"])), verdict(result)])
+    clock = results[0]["clock"]
+    return [*lines, *table(["ratio", "wall clock", "processor time", "rounds", f"target ({clock})"], rows)]
+
+
+def real_text_section(results: dict[str, Any]) -> list[str]:
+    """The run on real text has a form of its own."""
+    rows = []
+    for task, row in results["glue"].items():
+        arms = [f"{row[arm]['mean']:.2f} ± {row[arm]['sd']:.2f}" for arm in ("searched", "random_init")]
+        difference = row["difference"]
+        interval = f"{difference['mean']:+.2f} [{difference['low']:+.2f}, {difference['high']:+.2f}]"
+        rows.append([task, *arms, interval])
+    head = ["task", "searched child", "same network, random weights", "difference, 95 % interval"]
+    return [
+        "### real_text",
+        "",
+        f"`{results['command']}`, seeds {', '.join(map(str, results['seeds']))}; `{results['architecture']}`.",
+        "",
+        *table(head, rows),
+    ]
+
+
+def report(results: Path, readme: Path) -> None:
+    """
+    Puts the tables between the markers of `readme`.
+
+    Raises:
+        ValueError: where `readme` does not have both markers.
+    """
+    lines: list[str] = []
+    for name in ORDER:
+        path = results / f"{name}.json"
+        if path.is_file():
+            lines += [*section(json.loads(path.read_text(encoding="utf-8"))), ""]
+    real_text = results / "real_text.json"
+    if real_text.is_file():
+        lines += [*real_text_section(json.loads(real_text.read_text(encoding="utf-8"))), ""]
+    text = readme.read_text(encoding="utf-8")
+    before, found, rest = text.partition(MARKERS[0])
+    _, found_end, after = rest.partition(MARKERS[1])
+    if not found or not found_end:
+        raise ValueError(f"{readme} has to have the lines {MARKERS[0]!r} and {MARKERS[1]!r} for the tables.")
+    with replacing(readme) as temporary:
+        content = before + "\n".join([MARKERS[0], "", *lines, MARKERS[1]]) + after
+        temporary.write_text(content, encoding="utf-8")
+    print(f"Wrote {readme}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="The folder with the JSON files.")
+    parser.add_argument("--readme", type=Path, default=README, help="The file to write to.")
+    args = parser.parse_args(argv)
+    report(args.results, args.readme)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Each benchmark runs at a tiny size and writes results of the documented form. No times are tested."""
+
+import importlib
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "examples" / "benchmarks"
+TINY = "--hidden_size 32 --vocab_size 99 --batch_size 2 --sequence_length 13"
+RUNS = {
+    "step_time": f"--sizes 12x4 --rounds 2 --repeats 1 --warmup 1 --trainer_rounds 2 --trainer_steps 4 {TINY}",
+    "alignment_cost": f"--layers 3 --rounds 2 --layer_rounds 1 --repeats 1 --warmup 0 --challenge_rounds 1 {TINY}",
+    "throughput_vs_bert": "--shapes tiny --rounds 3 --warmup 1 --sequence_length 13",
+    "memory": f"--rounds 1 --repeats 1 --layers 3 --candidates 4 {TINY}",
+    "costs_check": "--rounds 1 --sequence_length 17",
+}
+RATIOS = {"step_time": 4, "alignment_cost": 2 + 3 + 2, "throughput_vs_bert": 1}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scripts_on_the_path():
+    """The benchmarks import each other as scripts of one folder do."""
+    sys.path.insert(0, str(BENCHMARKS))
+    yield
+    sys.path.remove(str(BENCHMARKS))
+
+
+def run(script: str, *arguments: str) -> None:
+    importlib.import_module(script).main(list(arguments))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """A folder with the results of every benchmark."""
+    folder = tmp_path_factory.mktemp("results")
+    for name, arguments in RUNS.items():
+        run(name, *arguments.split(), "--output", str(folder / f"{name}.json"))
+    return folder
+
+
+def read(results: Path, name: str) -> dict:
+    return json.loads((results / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_head(results, name):
+    benchmark = read(results, name)
+    assert benchmark["benchmark"] == name
+    assert benchmark["command"].startswith(f"python examples/benchmarks/{name}.py --")
+    assert {"seed", "rounds", "threads"} <= set(benchmark["settings"])
+    environment = benchmark["environment"]
+    assert {"torch", "transformers", "hf_supernet"} == set(environment["versions"])
+    assert environment["threads"] == 1 and environment["cpu"] and len(environment["load_average_at_start"]) == 3
+
+
+@pytest.mark.parametrize("name", RATIOS)
+def test_ratios_follow_from_the_times_of_each_round(results, name):
+    found = read(results, name)["results"]
+    assert len(found) == RATIOS[name]
+    for result in found:
+        numerator, denominator = result["ratio_of"]
+        for clock in ("wall", "cpu"):
+            pairs = zip(result["seconds"][numerator][clock], result["seconds"][denominator][clock], strict=True)
+            ratios = [a / b for a, b in pairs]
+            assert result[clock]["per_round"] == ratios
+            assert result[clock]["q1"] <= result[clock]["median"] <= result[clock]["q3"]
+            assert math.isclose(result[clock]["mean"], sum(ratios) / len(ratios))
+        if "target" in result:
+            sign, bound = result["target"].rsplit(" ", 1)
+            value = result[result["clock"]][result["statistic"]]
+            assert result["met"] == (value <= float(bound) if sign == "at most" else value >= float(bound))
+
+
+def test_first_differences_are_where_they_should_be(results):
+    found = {result["name"]: result for result in read(results, "alignment_cost")["results"]}
+    for first in range(3):
+        assert set(found[f"first difference at layer {first} of 3"]["first_differences"]) == {first}
+    assert set(found["child is the anchor"]["first_differences"]) == {3}
+
+
+def test_memory_of_tensors(results):
+    """Activations are the child's; gradients and states are those of what was trained."""
+    child, path, everything = (result["per_round"][0] for result in read(results, "memory")["results"][:3])
+    assert child["weights"] < path["weights"] == everything["weights"]
+    assert child["gradients"] == path["gradients"] == everything["gradients"]
+    assert child["optimizer states"] == path["optimizer states"] < everything["optimizer states"]
+    kept = "kept for the backward pass"
+    assert child[kept] == path[kept] == everything[kept] > 0
+
+
+def test_costs_are_equal(results):
+    for result in read(results, "costs_check")["results"]:
+        assert result["met"] and result["value"] == "6 of 6 children equal", result
+
+
+def test_report_writes_the_tables(results, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text((BENCHMARKS / "README.md").read_text())
+    for _ in range(2):  # again: the tables are replaced, not added
+        run("report", "--results", str(results), "--readme", str(readme))
+    text = readme.read_text()
+    for name in RUNS:
+        assert text.count(f"### {name}\n") == 1
+        for result in read(results, name)["results"]:
+            assert text.count(f"| {result['name']} |") == 1
+    readme.write_text("no place for tables")
+    with pytest.raises(ValueError, match="has to have the lines"):
+        run("report", "--results", str(results), "--readme", str(readme))
+
+
+def test_readme_is_what_the_results_say(tmp_path):
+    """The committed tables are those of the committed results; the script runs as a user runs it."""
+    committed = (BENCHMARKS / "README.md").read_text()
+    readme = tmp_path / "README.md"
+    readme.write_text(committed)
+    subprocess.run([sys.executable, str(BENCHMARKS / "report.py"), "--readme", str(readme)], check=True)
+    assert readme.read_text() == committed, "run `python examples/benchmarks/report.py`"
