@@ -163,7 +163,7 @@ def set_up_logging(training_args: SupernetTrainingArguments) -> None:
     )
 
 
-def load_corpus(data_args: DataTrainingArguments, token: str | None, seed: int):
+def load_corpus(data_args: DataTrainingArguments, seed: int):
     if data_args.python_prose:
         return python_prose(data_args.validation_split_percentage, seed)
     return load_text_corpus(
@@ -275,7 +275,7 @@ def prepare(model_args: ModelArguments, data_args: DataTrainingArguments, traini
     space = SearchSpace.from_config(config)
     training_args.build_sampler(space)
     training_args.build_alignment(space)
-    corpus = load_corpus(data_args, model_args.token, training_args.seed)
+    corpus = load_corpus(data_args, training_args.seed)
     tokenizer = load_tokenizer(model_args, data_args, training_args, corpus)
     if model is None:
         config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id

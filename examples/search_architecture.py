@@ -359,6 +359,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     tokenizer = AutoTokenizer.from_pretrained(
         model_args.tokenizer_name or model_args.supernet, **model_args.hub_options()
     )
+    model = load_supernet(model_args).to(accelerator.device)
     with accelerator.main_process_first():
         batches = load_dev_batches(data_args, tokenizer)
     table = get_latency_table(search_args, data_args, config, accelerator)
@@ -367,7 +368,6 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         constraints.append(Constraint(latency, maximum=search_args.max_latency_ms / 1e3))
     costs: list[AdditiveCost] = [parameters, MultiplyAddCost(config, data_args.max_seq_length), latency]
 
-    model = load_supernet(model_args).to(accelerator.device)
     strategy = STRATEGIES[search_args.strategy](
         model.search_space, constraints, search_args.population_size, search_args.seed
     )
