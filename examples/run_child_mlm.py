@@ -25,7 +25,8 @@ The weights that a child has from its supernet are shared with all the others; s
         --do_train --do_eval --max_steps 5000 --per_device_train_batch_size 32 --learning_rate 5e-4 \
         --output_dir child-trained
 
-Any model that `AutoModelForMaskedLM` loads as a searched BERT will do. The masks are those of `run_supernet_mlm.py`.
+Any model that `AutoModelForMaskedLM` loads will do, a child that was exported as plain BERT too. The masks are those of
+`run_supernet_mlm.py`.
 """
 
 import sys
@@ -62,10 +63,19 @@ class ScriptArguments:
 
 
 class MaskedLMTrainer(Trainer):
-    """A `Trainer` that sends only the labelled positions through the vocabulary head."""
+    """A `Trainer` that sends only the labelled positions through the vocabulary head, where the model can do that."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.extra_inputs = {}
+        if isinstance(self.model, SearchedBertForMaskedLM):
+            self.extra_inputs = {"prediction_positions": "labelled"}
+        else:
+            # Its loss is a mean over its batch, whatever the number of batches that are accumulated.
+            self.loss_is_scaled_for_ga = False
 
     def compute_loss(self, model, inputs, *args, **kwargs):
-        return super().compute_loss(model, {**inputs, "prediction_positions": "labelled"}, *args, **kwargs)
+        return super().compute_loss(model, {**inputs, **self.extra_inputs}, *args, **kwargs)
 
     def get_eval_dataloader(self, eval_dataset=None):
         collator, self.data_collator = self.data_collator, self.data_collator.frozen()
@@ -88,13 +98,12 @@ class NewMasksEveryEpoch(TrainerCallback):
 def main(argv: list[str] | None = None) -> dict[str, float]:
     parser = HfArgumentParser((ScriptArguments, TrainingArguments))
     script_args, training_args = parser.parse_args_into_dataclasses(sys.argv[1:] if argv is None else argv)
+    if not (training_args.do_train or training_args.do_eval):
+        raise ValueError("There is nothing to do: pass `do_train`, `do_eval`, or both.")
+    if (script_args.dataset_name is None) == (script_args.train_file is None):
+        raise ValueError("Name the text with exactly one of `dataset_name` and `train_file`.")
     set_seed(training_args.seed)
     model = AutoModelForMaskedLM.from_pretrained(script_args.model_name_or_path)
-    if not isinstance(model, SearchedBertForMaskedLM):
-        raise ValueError(
-            f"`model_name_or_path`: {script_args.model_name_or_path} is a {type(model).__name__}, not a searched child"
-            " with the masked-LM head; a plain BERT is trained with transformers' own run_mlm.py."
-        )
     tokenizer = AutoTokenizer.from_pretrained(script_args.model_name_or_path)
     with training_args.main_process_first(desc="loading and tokenising the corpus"):
         corpus = load_text_corpus(
@@ -121,7 +130,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     )
     metrics: dict[str, float] = {}
     if training_args.do_train:
-        result = trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
+        checkpoint = training_args.resume_from_checkpoint
+        result = trainer.train(resume_from_checkpoint={"True": True, "true": True}.get(checkpoint, checkpoint))
         trainer.save_model()
         trainer.save_state()
         trainer.log_metrics("train", result.metrics)

@@ -13,6 +13,9 @@
 # limitations under the License.
 """Weight-sharing neural architecture search for BERT-like models, in the Hugging Face ecosystem."""
 
+import importlib
+from typing import Any
+
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -67,8 +70,30 @@ SearchedBertForQuestionAnswering.register_for_auto_class("AutoModelForQuestionAn
 SearchedBertForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
 SearchedBertForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
 
+# What trains, searches and exports is imported when it is asked for: who only loads a searched model does not wait for it.
+_LAZY = {
+    "Evaluator": ".evaluation.evaluator",
+    "MaskingCollator": ".data",
+    "SupernetTrainer": ".training",
+    "SupernetTrainingArguments": ".training",
+    "export_child": ".export",
+    "make_sampler": ".samplers",
+    "register_sampler": ".samplers",
+    "run_search": ".search",
+    "to_bert": ".export",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name], __name__), name)
+
+
 __all__ = [
     "Architecture",
+    "Evaluator",
+    "MaskingCollator",
     "Operator",
     "SearchSpace",
     "SearchedBertConfig",
@@ -82,4 +107,11 @@ __all__ = [
     "SupernetBertForMaskedLM",
     "SupernetBertForSequenceClassification",
     "SupernetBertModel",
+    "SupernetTrainer",
+    "SupernetTrainingArguments",
+    "export_child",
+    "make_sampler",
+    "register_sampler",
+    "run_search",
+    "to_bert",
 ]

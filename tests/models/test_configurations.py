@@ -83,3 +83,14 @@ def test_round_trip_of_a_supernet(tmp_path):
     assert [[str(operator) for operator in layer] for layer in loaded.layer_candidates] == candidates
     child = loaded.child_config(Architecture.from_string("A4-F37-I-I").operators)
     assert child.num_labels == 3 and all(getattr(child, name) == value for name, value in SIZES.items())
+
+
+def test_a_field_with_a_slip_is_an_error_and_an_unknown_one_is_kept():
+    with pytest.raises(ValueError, match="Unknown field `candidate_operatorz`; did you mean `candidate_operators`"):
+        SupernetBertConfig(candidate_operatorz=["attention-4"])
+    assert SearchedBertConfig(a_field_of_a_later_version=3).a_field_of_a_later_version == 3
+
+
+def test_unknown_activation():
+    with pytest.raises(StrictDataclassError, match="Unknown `hidden_act` 'gellu'.*Did you mean 'gelu'"):
+        SearchedBertConfig(hidden_act="gellu")

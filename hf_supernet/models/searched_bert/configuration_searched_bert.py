@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass, field
 
 from huggingface_hub.dataclasses import strict
+from transformers.activations import ACT2FN
 from transformers.configuration_utils import PreTrainedConfig
 
 
@@ -140,6 +141,13 @@ class SearchedBertBaseConfig(PreTrainedConfig):
     tie_word_embeddings: bool = True
 
     def __post_init__(self, **kwargs):
+        # Unknown fields are kept, as in every configuration; one that is nearly the name of a field is a slip.
+        fields = self.__dataclass_fields__
+        for name in kwargs:
+            if hasattr(type(self), name) or name in fields:
+                continue
+            if close := difflib.get_close_matches(name, fields, n=1, cutoff=0.92):
+                raise ValueError(f"Unknown field `{name}`; did you mean `{close[0]}`?")
         if self.embedding_size is None:
             self.embedding_size = self.hidden_size
         super().__post_init__(**kwargs)
@@ -156,6 +164,13 @@ class SearchedBertBaseConfig(PreTrainedConfig):
             raise ValueError(
                 f"`pad_token_id` must lie in the vocabulary (0 to {self.vocab_size - 1}), got {self.pad_token_id}."
             )
+
+    def validate_activation(self):
+        """The activation is one that transformers knows."""
+        if self.hidden_act not in ACT2FN:
+            close = difflib.get_close_matches(self.hidden_act, ACT2FN, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"Unknown `hidden_act` {self.hidden_act!r}; one of {', '.join(sorted(ACT2FN))}.{hint}")
 
     def validate_dropout(self):
         """Dropout rates lie in [0, 1)."""

@@ -1,0 +1,31 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The public names, and what importing the package does not do."""
+
+import subprocess
+import sys
+
+import hf_supernet
+
+
+def test_every_public_name_is_there():
+    for name in hf_supernet.__all__:
+        assert getattr(hf_supernet, name).__name__ == name
+    assert sorted(hf_supernet.__all__) == hf_supernet.__all__
+
+
+def test_loading_a_model_does_not_import_the_search():
+    script = "import sys, hf_supernet; print('pymoo' in sys.modules, 'hf_supernet.training' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["False", "False"]
