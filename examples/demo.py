@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 # /// script
-# dependencies = ["hf_supernet", "transformers>=5.0", "accelerate>=1.1", "datasets>=3.0", "torch>=2.6"]
+# dependencies = ["hf_supernet", "transformers>=5.23", "accelerate>=1.10", "datasets>=4.0", "torch>=2.6"]
 # ///
 """
 The whole way in a few minutes, on text that every Python installation brings along: nothing is downloaded.

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 # /// script
-# dependencies = ["hf_supernet", "transformers>=5.0", "accelerate>=1.1", "datasets>=3.0", "torch>=2.6"]
+# dependencies = ["hf_supernet", "transformers>=5.23", "accelerate>=1.10", "datasets>=4.0", "torch>=2.6"]
 # ///
 """
 Train a searched child on alone, with the masked-LM loss, before it is fine-tuned.

@@ -14,9 +14,9 @@
 # /// script
 # dependencies = [
 #     "hf_supernet",
-#     "transformers>=5.0",
-#     "accelerate>=1.1",
-#     "datasets>=3.0",
+#     "transformers>=5.23",
+#     "accelerate>=1.10",
+#     "datasets>=4.0",
 #     "evaluate>=0.4.3",
 #     "scikit-learn",
 #     "scipy",
