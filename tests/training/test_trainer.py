@@ -213,6 +213,19 @@ def test_architectures_trained_are_the_samplers(make_trainer, sampler):
     assert len({str(drawn.sample(step)) for step in range(3)}) == 3
 
 
+def test_gradients_are_clipped_to_the_norm_of_all_of_them(make_trainer):
+    watch, unclipped = Watch(), Watch()
+    for callback, limit in ((watch, 0.01), (unclipped, 1e9)):
+        trainer = make_trainer(callbacks=[callback], max_steps=1, max_grad_norm=limit, logging_steps=1)
+        trainer.train()
+    norms = [
+        torch.stack([gradient.norm() for gradient in seen.gradients[0].values() if gradient is not None]).norm().item()
+        for seen in (watch, unclipped)
+    ]
+    assert norms[0] == pytest.approx(0.01, rel=1e-3)
+    assert logs_of(trainer, "grad_norm") == [pytest.approx(norms[1], rel=1e-4)]
+
+
 def test_fair_step_has_the_mean_loss_of_its_paths(make_trainer):
     model = make_supernet(dropout=0.0)
     untrained = copy.deepcopy(model)
