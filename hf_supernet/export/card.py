@@ -228,7 +228,7 @@ def _facts_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _result_row(result: EvalResult) -> tuple[str, ...]:
-    data = " ".join(part for part in (result.dataset_name, result.dataset_split) if part)
+    data = f"{result.dataset_name} ({result.dataset_split})" if result.dataset_split else result.dataset_name
     return tuple(_cell(value) for value in (data, result.metric_name or result.metric_type, result.metric_value))
 
 

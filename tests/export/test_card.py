@@ -103,7 +103,7 @@ def test_metadata_and_facts(make_child, tmp_path):
     assert "\n# my-child\n" in card.text
     assert "\nMade of *documentation*.\n" in card.text
     assert 'from_pretrained("user/my-child", trust_remote_code=True)' in card.text
-    assert table(card.text, "data") == [["GLUE SST-2 validation", "accuracy", "0.8125"]]
+    assert table(card.text, "data") == [["GLUE SST-2 (validation)", "accuracy", "0.8125"]]
     training = card.text.partition("## Training")[2].partition("##")[0]
     assert training.split("| --- | --- |\n")[1].strip().splitlines() == [
         "| sampler | gradual |",
