@@ -33,12 +33,7 @@ from .alignment import AlignmentLoss, Anchor
 from .arguments import SupernetTrainingArguments
 from .callbacks import SupernetCallback
 from .card import SECTION, supernet_card_data, supernet_card_text
-from .checkpoints import (
-    SUPERNET_STATE_NAME,
-    last_complete_checkpoint,
-    read_supernet_state,
-    write_supernet_state,
-)
+from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
 
@@ -100,6 +95,8 @@ class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
                 "A supernet is trained with one process for each device, each with the whole model: start with"
                 " `accelerate launch` or `torchrun`, without FSDP and DeepSpeed."
             )
+        if has_length(self.train_dataset) and len(self.train_dataset) == 0:
+            raise ValueError("`train_dataset` is empty: there is nothing to train on.")
         space = model.search_space
         self.sampler = sampler or args.build_sampler(space)
         self.alignment: AlignmentLoss | None = args.build_alignment(space)
@@ -335,12 +332,13 @@ class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
         if self.args.should_save:
             # An earlier run may have been here: its mark must not make a half of this checkpoint look whole.
             (folder / SUPERNET_STATE_NAME).unlink(missing_ok=True)
-        # Older checkpoints go only when the new one is whole.
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        # Older checkpoints go, and this one is pushed, only when it is whole.
+        limit, pushes = self.args.save_total_limit, self.args.push_to_hub
+        self.args.save_total_limit, self.args.push_to_hub = None, False
         try:
             super()._save_checkpoint(model, trial)
         finally:
-            self.args.save_total_limit = limit
+            self.args.save_total_limit, self.args.push_to_hub = limit, pushes
         state = self._supernet_state()
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
@@ -351,6 +349,8 @@ class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
                 best_model_checkpoint=self.state.best_model_checkpoint,
                 use_mtime=True,
             )
+        if pushes:
+            self._push_from_checkpoint(str(folder))
 
     # ---- Model card ----
 

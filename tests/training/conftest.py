@@ -23,10 +23,14 @@ import pytest
 import torch
 from transformers import BertTokenizer, PreTrainedModel, TrainerCallback
 
-from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet import Architecture, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data.masking import MaskingCollator
 from hf_supernet.models.supernet_bert import SupernetBertPreTrainedModel
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
+
+
+MAGIC_AT = {"sampler": "gradual", "alignment_weight": 0.5, "anchor_interval": 2, "anchor_eval_samples": 9}
+ANCHOR = "F37-I-A4-C3"
 
 
 class Killed(RuntimeError):
@@ -124,3 +128,36 @@ def trainer_maker(parent: Path) -> Callable[..., SupernetTrainer]:
         )
 
     return make
+
+
+def logs_of(trainer, name: str = "loss") -> list:
+    return [entry[name] for entry in trainer.state.log_history if name in entry]
+
+
+def set_anchor(trainer, architecture: str = ANCHOR) -> None:
+    """Before training, so that the first step has an alignment loss too."""
+    if trainer.anchor is not None:
+        trainer.anchor.architecture = Architecture.from_string(architecture)
+
+
+def parameters_on(model, architectures) -> set[str]:
+    """Names of the parameters that the paths of `architectures` have, shared ones included."""
+    names = set()
+    for name, _ in model.named_parameters():
+        _, layer, tail = name.partition(".encoder.layer.")
+        index, _, tail = tail.partition(".")
+        if not layer or any(tail.startswith(f"{architecture[int(index)]}.") for architecture in architectures):
+            names.add(name)
+    return names
+
+
+def loss_by_hand(model, rows, architecture) -> float:
+    """The mean over labels, one example at a time."""
+    model.eval()
+    collator, total, count = make_collator().frozen(), 0.0, 0
+    with torch.no_grad():
+        for row in rows:
+            batch = collator([row])
+            labels = (batch["labels"] != -100).sum()
+            total, count = total + model(**batch, architecture=architecture).loss.item() * labels, count + labels
+    return float(total / count)

@@ -24,10 +24,9 @@ from torch import distributed
 from hf_supernet.samplers import make_sampler
 from hf_supernet.training import distributed as ours
 
-from .conftest import make_supernet
+from .conftest import make_supernet, parameters_on
 from .test_resume import TIMES
-from .test_trainer import parameters_on
-from .two_processes import EXACT, FAIR, exact_run
+from .two_processes import EXACT_RUNS, exact_run
 
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +60,7 @@ def test_there_are_two_processes(ranks):
     assert [rank["world"] for rank in ranks] == [(2, "gloo", 2)] * 2
 
 
-@pytest.mark.parametrize("run", ["exact", "fair", "whole", "resumed"])
+@pytest.mark.parametrize("run", [*EXACT_RUNS, "whole", "resumed"])
 def test_processes_end_with_the_same_weights_and_logs(ranks, run):
     first, second = (rank[run] for rank in ranks)
     for name, weight in first["weights"].items():
@@ -70,9 +69,9 @@ def test_processes_end_with_the_same_weights_and_logs(ranks, run):
     assert first["anchor"] == second["anchor"]
 
 
-@pytest.mark.parametrize("run", ["exact", "fair"])
+@pytest.mark.parametrize("run", EXACT_RUNS)
 def test_processes_train_the_architectures_of_the_sampler(ranks, run):
-    arguments = {"exact": EXACT, "fair": FAIR}[run]
+    arguments = EXACT_RUNS[run]
     sampler = make_sampler(arguments["sampler"], make_supernet().search_space, seed=42)
     expected = [
         f"{index}:{operator}"
@@ -84,10 +83,10 @@ def test_processes_train_the_architectures_of_the_sampler(ranks, run):
     assert ranks[0][run]["ran"] == ranks[1][run]["ran"] == expected
 
 
-@pytest.mark.parametrize("run", ["exact", "fair"])
+@pytest.mark.parametrize("run", EXACT_RUNS)
 def test_two_processes_equal_one_on_the_same_global_batch(ranks, run, tmp_path):
     """Weights, logged parts of the loss, anchor, and the losses of an evaluation, whose batches are shared out."""
-    one = exact_run(tmp_path, "one", {"exact": EXACT, "fair": FAIR}[run], batch_size=8)
+    one = exact_run(tmp_path, run, EXACT_RUNS[run], batch_size=8)
     one.train()
     two = ranks[0][run]
     for name, weight in one.model.state_dict().items():
@@ -105,9 +104,9 @@ def test_two_processes_equal_one_on_the_same_global_batch(ranks, run, tmp_path):
     assert compared >= (30 if run == "exact" else 3)
 
 
-@pytest.mark.parametrize("run", ["exact", "fair"])
+@pytest.mark.parametrize("run", EXACT_RUNS)
 def test_exchange_is_of_the_paths_that_were_trained_once_a_step(ranks, run):
-    arguments = {"exact": EXACT, "fair": FAIR}[run]
+    arguments = EXACT_RUNS[run]
     model = make_supernet()
     sampler = make_sampler(arguments["sampler"], model.search_space, seed=42)
     sizes = {name: parameter.numel() * 4 for name, parameter in model.named_parameters()}

@@ -13,25 +13,29 @@
 # limitations under the License.
 
 import copy
-from pathlib import Path
 
 import datasets
-import numpy as np
 import pytest
 import torch
 from torch import nn
-from transformers import BertForMaskedLM, Trainer, TrainerCallback, TrainingArguments, pipeline
+from transformers import TrainerCallback
 from transformers.trainer_pt_utils import LabelSmoother
 
 from hf_supernet import Architecture, SupernetBertForSequenceClassification
 from hf_supernet.samplers import make_sampler
-from hf_supernet.training.checkpoints import last_complete_checkpoint
 
-from .conftest import KillAt, Killed, make_collator, make_dataset, make_supernet, make_tokenizer
-
-
-MAGIC_AT = {"sampler": "gradual", "alignment_weight": 0.5, "anchor_interval": 2, "anchor_eval_samples": 9}
-ANCHOR = "F37-I-A4-C3"
+from .conftest import (
+    ANCHOR,
+    MAGIC_AT,
+    logs_of,
+    loss_by_hand,
+    make_collator,
+    make_dataset,
+    make_supernet,
+    make_tokenizer,
+    parameters_on,
+    set_anchor,
+)
 
 
 class Watch(TrainerCallback):
@@ -52,44 +56,6 @@ class Watch(TrainerCallback):
         self.on_step_begin(args, state, control, model)
 
 
-def logs_of(trainer, name: str = "loss") -> list:
-    return [entry[name] for entry in trainer.state.log_history if name in entry]
-
-
-def set_anchor(trainer, architecture: str = ANCHOR) -> None:
-    """Before training, so that the first step has an alignment loss too."""
-    if trainer.anchor is not None:
-        trainer.anchor.architecture = Architecture.from_string(architecture)
-
-
-def parameters_on(model, architectures) -> set[str]:
-    """Names of the parameters that the paths of `architectures` have, shared ones included."""
-    names = set()
-    for name, _ in model.named_parameters():
-        _, layer, tail = name.partition(".encoder.layer.")
-        index, _, tail = tail.partition(".")
-        if not layer or any(tail.startswith(f"{architecture[int(index)]}.") for architecture in architectures):
-            names.add(name)
-    return names
-
-
-def children_of(trainer) -> dict[str, Architecture]:
-    """`evaluation_children` by hand: of four layers with a feed-forward of 37 units, and so on."""
-    return trainer.evaluation_children()
-
-
-def loss_by_hand(model, rows, architecture) -> float:
-    """The mean over labels, one example at a time."""
-    model.eval()
-    collator, total, count = make_collator().frozen(), 0.0, 0
-    with torch.no_grad():
-        for row in rows:
-            batch = collator([row])
-            labels = (batch["labels"] != -100).sum()
-            total, count = total + model(**batch, architecture=architecture).loss.item() * labels, count + labels
-    return float(total / count)
-
-
 # ---- Gradient accumulation ----
 
 
@@ -98,7 +64,7 @@ def classification_data(regression: bool = False) -> datasets.Dataset:
     labels = [index % 3 for index in range(16)]
     if regression:
         labels = [(index % 5) / 3 for index in range(16)]
-    return data.remove_columns("example_id").add_column("labels", labels)
+    return data.add_column("labels", labels)  # the trainer takes `example_id` away, which only masking wants
 
 
 def pad(features: list[dict]) -> dict[str, torch.Tensor]:
@@ -324,155 +290,6 @@ def test_challenge_leaves_no_trace(make_trainer):
     assert all(parameter.grad is None for parameter in trainer.model.parameters())
 
 
-def accuracy(prediction) -> dict[str, float]:
-    labelled = prediction.label_ids != -100
-    return {"accuracy": float((prediction.predictions == prediction.label_ids)[labelled].mean())}
-
-
-METRICS = {"compute_metrics": accuracy, "preprocess_logits_for_metrics": lambda logits, labels: logits.argmax(-1)}
-
-
-def test_evaluation_does_not_change_the_training(make_trainer):
-    arguments = MAGIC_AT | {"logging_steps": 1, "max_steps": 4}
-    watched = make_trainer("watched", options=METRICS, eval_strategy="steps", eval_steps=1, **arguments)
-    watched.train()
-    alone = make_trainer("alone", **arguments)
-    alone.train()
-    weights = alone.model.state_dict()
-    assert all(torch.equal(value, weights[name]) for name, value in watched.model.state_dict().items())
-    for name in ("loss", "task_loss", "alignment_loss", "anchor"):
-        assert logs_of(watched, name) == logs_of(alone, name)
-    assert len(logs_of(watched, "eval_anchor_accuracy")) == 4
-
-
-# ---- Evaluation ----
-
-
-def test_evaluation_equals_children_one_by_one(make_trainer):
-    """With `compute_metrics`, and before any training."""
-    trainer = make_trainer(options=METRICS, eval_random_children=2, per_device_eval_batch_size=6, **MAGIC_AT)
-    set_anchor(trainer)
-    metrics = trainer.evaluate()
-    children = children_of(trainer)
-    assert list(children) == ["smallest", "largest", "anchor", "random_0", "random_1"]
-    assert str(children["smallest"]) == "I-I-I-I" and str(children["largest"]) == "A4-A4-A4-A4"
-    rows = list(trainer.eval_dataset)
-    losses = {name: loss_by_hand(trainer.model, rows, child) for name, child in children.items()}
-    batch = make_collator().frozen()(rows)
-    labelled = batch["labels"] != -100
-    scores = {}
-    with torch.no_grad():
-        for name, child in children.items():
-            found = trainer.model(**batch, architecture=child).logits.argmax(-1)
-            scores[name] = (found == batch["labels"])[labelled].float().mean().item()
-    assert len(set(losses.values())) == 5
-    for metric, values in (("loss", losses), ("accuracy", scores)):
-        assert metrics[f"eval_{metric}"] == pytest.approx(np.mean(list(values.values())), rel=1e-5)
-        for name in ("smallest", "largest", "anchor"):
-            assert metrics[f"eval_{name}_{metric}"] == pytest.approx(values[name], rel=1e-5)
-        random_mean = (values["random_0"] + values["random_1"]) / 2
-        assert metrics[f"eval_random_{metric}"] == pytest.approx(random_mean, rel=1e-5)
-    assert children_of(trainer) == children
-    assert trainer.evaluate()["eval_loss"] == metrics["eval_loss"]
-
-
-def test_evaluation_of_several_sets_with_workers_that_stay(make_trainer):
-    sets = {"web": make_dataset(9, seed=2), "books": make_dataset(12, seed=3)}
-    alone = make_trainer("alone", options=METRICS)
-    expected = {f"eval_{name}_": alone.evaluate(data) for name, data in sets.items()}
-    trainer = make_trainer(
-        options=METRICS | {"eval_dataset": sets},
-        dataloader_num_workers=1,
-        dataloader_persistent_workers=True,
-        **MAGIC_AT,
-    )
-    metrics = trainer.evaluate()
-    for prefix, values in expected.items():
-        for name in ("loss", "accuracy", "smallest_loss", "largest_accuracy"):
-            assert metrics[f"{prefix}{name}"] == pytest.approx(values[f"eval_{name}"])
-    assert metrics["eval_web_accuracy"] != metrics["eval_books_accuracy"]
-    with pytest.raises(ValueError, match="needs an `eval_dataset`"):
-        make_trainer("none", options={"eval_dataset": None}).evaluate()
-
-
-def test_streams(make_trainer):
-    rows, dev = make_dataset(44), make_dataset(20, seed=1)
-    arguments = MAGIC_AT | {"max_steps": 3, "logging_steps": 1}
-    streamed = make_trainer(
-        "stream",
-        train_dataset=rows.to_iterable_dataset(),
-        options={"eval_dataset": dev.to_iterable_dataset()} | METRICS,
-        **arguments,
-    )
-    streamed.train()
-    listed = make_trainer("list", train_dataset=list(rows), train_sampling_strategy="sequential", **arguments)
-    listed.train()
-    assert logs_of(streamed) == logs_of(listed)
-    assert streamed.evaluate()["eval_loss"] == pytest.approx(listed.evaluate()["eval_loss"])
-
-
-class Epochs(TrainerCallback):
-    """The epochs whose masks the steps were given."""
-
-    def __init__(self, collator):
-        self.collator = collator
-        self.seen = []
-
-    def on_step_begin(self, args, state, control, **kwargs):
-        self.seen.append(self.collator.epoch)
-
-
-def test_each_pass_over_a_stream_that_ends_has_masks_of_its_own(make_trainer):
-    collator = make_collator()
-    epochs = Epochs(collator)
-    stream = make_dataset(16).to_iterable_dataset()
-    options = {"data_collator": collator, "train_dataset": stream}
-    make_trainer(callbacks=[epochs], options=options, max_steps=5).train()
-    assert epochs.seen == [0, 0, 1, 1, 2]
-
-
-def test_resuming_in_a_later_pass_over_a_stream_is_an_error(make_trainer):
-    stream = make_dataset(16).to_iterable_dataset()
-    arguments = {"train_dataset": stream, "max_steps": 5, "save_strategy": "steps", "save_steps": 3}
-    with pytest.raises(Killed):
-        make_trainer(callbacks=[KillAt(4)], **arguments).train()
-    with pytest.raises(ValueError, match="second or later pass over a stream"):
-        make_trainer(**arguments).train(resume_from_checkpoint=True)
-
-
-def test_predictions_are_the_default_childs(make_trainer):
-    trainer = make_trainer(**MAGIC_AT)
-    trainer.data_collator.set_epoch(3)  # as after three epochs: predictions keep the masks of evaluation
-    data = make_dataset(5, seed=4, length=6)
-    output = trainer.predict(data)
-    batch = make_collator().frozen()(list(data))
-    with torch.no_grad():
-        expected = trainer.model.eval()(**batch, architecture="A4-A4-A4-A4")
-    np.testing.assert_allclose(output.predictions, expected.logits.numpy(), rtol=1e-4, atol=1e-5)
-    assert output.metrics["test_loss"] == pytest.approx(expected.loss.item(), rel=1e-5)
-
-
-def test_stock_trainer_and_pipeline_use_the_default_child(tmp_path):
-    model = make_supernet(default_architecture="F37-A4-I-C3")
-    before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    arguments = TrainingArguments(
-        str(tmp_path), max_steps=2, use_cpu=True, disable_tqdm=True, save_strategy="no", dataloader_pin_memory=False,
-        remove_unused_columns=False,
-    )  # fmt: skip
-    trainer = Trainer(model, arguments, make_collator(), make_dataset(16), make_dataset(8, seed=1))
-    trainer.train()
-    moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
-    assert moved == parameters_on(model, [Architecture.from_string("F37-A4-I-C3")])
-    assert trainer.evaluate()["eval_loss"] > 0
-    model.eval()
-    found = pipeline("fill-mask", model=model, tokenizer=make_tokenizer(), device="cpu")("w1 w2 [MASK] w3", top_k=1)[0]
-    inputs = make_tokenizer()("w1 w2 [MASK] w3", return_tensors="pt")
-    with torch.no_grad():
-        logits = model(**inputs, architecture="F37-A4-I-C3").logits
-    assert found["token"] == logits[0, 3].argmax()
-    assert not isinstance(model, BertForMaskedLM)
-
-
 # ---- Losses of one's own, precision, memory ----
 
 
@@ -514,13 +331,6 @@ def test_bf16_trains(make_trainer):
     assert logs_of(trainer, "eval_loss")[0] == pytest.approx(exact.evaluate()["eval_loss"], rel=0.2)
 
 
-def test_bf16_evaluation_outside_training(make_trainer):
-    trainer = make_trainer(bf16_full_eval=True)
-    exact = make_trainer("exact").evaluate()
-    assert trainer.evaluate()["eval_loss"] == pytest.approx(exact["eval_loss"], rel=0.02)
-    assert trainer.model.dtype == torch.bfloat16
-
-
 def test_activation_checkpointing_changes_nothing(make_trainer):
     runs = []
     for checkpointing in (False, True):
@@ -539,80 +349,3 @@ def test_activation_checkpointing_changes_nothing(make_trainer):
     assert logs_of(checkpointed) == logs_of(plain)
     weights = plain.model.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in checkpointed.model.state_dict().items())
-
-
-# ---- Checkpoints and the card ----
-
-
-def test_mark_of_an_earlier_run_does_not_make_a_half_checkpoint_look_whole(make_trainer, monkeypatch, tmp_path):
-    arguments = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
-    make_trainer(**arguments).train()
-    assert last_complete_checkpoint(tmp_path / "run").endswith("checkpoint-4")
-
-    def die(self, output_dir):
-        if output_dir.endswith("checkpoint-4"):
-            raise Killed
-
-    trainer = make_trainer(seed=7, **arguments)  # another run in the same folder
-    monkeypatch.setattr(type(trainer), "_save_optimizer_and_scheduler", die)
-    with pytest.raises(Killed):
-        trainer.train()
-    assert last_complete_checkpoint(tmp_path / "run").endswith("checkpoint-2")
-
-
-def test_resumed_run_reports_its_own_throughput(make_trainer):
-    arguments = {"max_steps": 4, "save_strategy": "steps", "save_steps": 3}
-    with pytest.raises(Killed):
-        make_trainer(callbacks=[KillAt(3)], **arguments).train()
-    metrics = make_trainer(**arguments).train(resume_from_checkpoint=True).metrics
-    assert metrics["train_steps_per_second"] == pytest.approx(1 / metrics["train_runtime"], rel=0.05, abs=2e-3)
-
-
-def test_best_model_is_loaded_at_the_end(make_trainer):
-    trainer = make_trainer(
-        max_steps=4, save_strategy="steps", save_steps=2, eval_strategy="steps", eval_steps=2, learning_rate=0.3,
-        load_best_model_at_end=True, save_total_limit=1,
-    )  # fmt: skip
-    trainer.train()
-    best = min(logs_of(trainer, "eval_loss"))
-    assert logs_of(trainer, "eval_loss")[-1] > best or trainer.state.best_global_step == 4
-    assert trainer.state.best_metric == best
-    assert trainer.evaluate()["eval_loss"] == pytest.approx(best)
-
-
-def card_of(trainer) -> str:
-    return (Path(trainer.args.output_dir) / "README.md").read_text()
-
-
-def test_card_says_what_is_known_and_no_more(make_trainer):
-    trainer = make_trainer("my-supernet", eval_strategy="steps", eval_steps=6, **MAGIC_AT)
-    trainer.create_model_card()
-    assert "trained for" not in card_of(trainer) and "## Training" not in card_of(trainer)
-    trainer.train()
-    trainer.create_model_card(license="apache-2.0", tags="mine", dataset="the words w0 to w93")
-    text = card_of(trainer)
-    assert text.startswith("---\n") and "library_name: hf_supernet" in text and "pipeline_tag: fill-mask" in text
-    for part in (
-        "license: apache-2.0", "- mine", "- neural-architecture-search", "# my-supernet", "for 6 steps.",
-        "| candidates of each layer | `attention-4`, `feed_forward-37`, `convolution-3`, `identity` |", "| paths | 256 |",
-        "| sampler | `gradual` (num_modified 1) |", "| alignment | weight 0.5, layers all, normalised states |",
-        "| data | the words w0 to w93 |", f"| anchor | `{trainer.anchor.architecture}`, challenged every 2 steps |",
-        f"| mean of all | {logs_of(trainer, 'eval_loss')[-1]:.4f} |", "| smallest |", "| random |",
-    ):  # fmt: skip
-        assert part in text, part
-    assert "fine-tuned" not in text and "base_model" not in text and "](https://huggingface.co/)" not in text
-
-
-def test_card_is_amended(make_trainer):
-    trainer = make_trainer(sampler="fair", max_steps=2)
-    path = Path(trainer.args.output_dir) / "README.md"
-    path.write_text("---\nlicense: mit\ntags:\n- theirs\n---\n\n# By hand\n\nKeep this.\n")
-    trainer.create_model_card(finetuned_from="google-bert/bert-base-uncased")
-    trainer.train()
-    trainer.create_model_card(finetuned_from="google-bert/bert-base-uncased")
-    text = card_of(trainer)
-    assert "Keep this." in text and "license: mit" in text and "- theirs" in text and "- supernet" in text
-    assert text.count("## Search space") == 1 and text.count("# run") == 1 and text.count("## Training") == 1
-    assert "starting from [google-bert/bert-base-uncased]" in text
-    assert "base_model: google-bert/bert-base-uncased" in text
-    assert [entry.name for entry in path.parent.iterdir() if entry.name.startswith(".")] == []

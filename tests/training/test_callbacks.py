@@ -1,0 +1,47 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+import pytest
+from transformers import TrainerCallback
+
+from .conftest import KillAt, Killed, make_collator, make_dataset
+
+
+class Epochs(TrainerCallback):
+    """The epochs whose masks the steps were given."""
+
+    def __init__(self, collator):
+        self.collator = collator
+        self.seen = []
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        self.seen.append(self.collator.epoch)
+
+
+def test_each_pass_over_a_stream_that_ends_has_masks_of_its_own(make_trainer):
+    collator = make_collator()
+    epochs = Epochs(collator)
+    stream = make_dataset(16).to_iterable_dataset()
+    options = {"data_collator": collator, "train_dataset": stream}
+    make_trainer(callbacks=[epochs], options=options, max_steps=5).train()
+    assert epochs.seen == [0, 0, 1, 1, 2]
+
+
+def test_resuming_in_a_later_pass_over_a_stream_is_an_error(make_trainer):
+    stream = make_dataset(16).to_iterable_dataset()
+    arguments = {"train_dataset": stream, "max_steps": 5, "save_strategy": "steps", "save_steps": 3}
+    with pytest.raises(Killed):
+        make_trainer(callbacks=[KillAt(4)], **arguments).train()
+    with pytest.raises(ValueError, match="second or later pass over a stream"):
+        make_trainer(**arguments).train(resume_from_checkpoint=True)
