@@ -1,0 +1,98 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""`run_child_mlm.py` as a user runs it, on a child with code of its own and on one that is a plain BERT."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM, BertTokenizer
+
+from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM
+from hf_supernet.export import to_bert
+
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
+import run_child_mlm
+
+
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    *["the", "a", "cat", "dog", "tree", "sees", "finds", "old", "red", "and"],
+]
+
+
+@pytest.fixture
+def text(tmp_path) -> Path:
+    file = tmp_path / "text.txt"
+    lines = [
+        f"the {a} {b} sees the {c}" for a in ("old", "red") for b in ("cat", "dog", "tree") for c in ("cat", "dog")
+    ]
+    file.write_text("\n".join(lines * 4))
+    file.with_name("dev.txt").write_text("\n".join(lines))
+    return file
+
+
+def save_child(folder: Path, plain: bool) -> Path:
+    torch.manual_seed(0)
+    operators = ["attention-4", "feed_forward-37"] if plain else ["attention-4", "convolution-3"]
+    child = SearchedBertForMaskedLM(
+        SearchedBertConfig(vocab_size=len(WORDS), hidden_size=32, operators=operators, max_position_embeddings=32)
+    )
+    (to_bert(child) if plain else child).save_pretrained(folder)
+    vocab = {word: index for index, word in enumerate(WORDS)}
+    BertTokenizer(vocab=vocab, model_max_length=32).save_pretrained(folder)
+    return folder
+
+
+def arguments(model: Path, text: Path, output: Path, *more: str) -> list[str]:
+    return [
+        *(
+            "--model_name_or_path",
+            str(model),
+            "--train_file",
+            str(text),
+            "--validation_file",
+            str(text.with_name("dev.txt")),
+        ),
+        *("--max_seq_length", "16", "--output_dir", str(output), "--use_cpu", "True", "--disable_tqdm", "True"),
+        *("--max_steps", "4", "--save_steps", "2", "--per_device_train_batch_size", "4", "--report_to", "none"),
+        *more,
+    ]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_child_learns_and_stays_what_it_is(tmp_path, text, plain):
+    model, output = save_child(tmp_path / "child", plain), tmp_path / "trained"
+    metrics = run_child_mlm.main(arguments(model, text, output, "--do_train", "--do_eval", "--learning_rate", "1e-2"))
+    trained, before = AutoModelForMaskedLM.from_pretrained(output), AutoModelForMaskedLM.from_pretrained(model)
+    assert type(trained) is type(before)
+    assert not torch.equal(trained.get_input_embeddings().weight, before.get_input_embeddings().weight)
+    untrained = run_child_mlm.main(arguments(model, text, tmp_path / "eval", "--do_eval"))
+    assert metrics["eval_loss"] < untrained["eval_loss"]
+
+
+def test_nothing_to_do(tmp_path, text):
+    with pytest.raises(ValueError, match="nothing to do"):
+        run_child_mlm.main(arguments(tmp_path, text, tmp_path / "out"))
+
+
+def test_two_texts(tmp_path, text):
+    with pytest.raises(ValueError, match="exactly one of `dataset_name` and `train_file`"):
+        run_child_mlm.main(arguments(tmp_path, text, tmp_path / "out", "--do_train", "--dataset_name", "x"))
