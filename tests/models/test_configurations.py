@@ -92,5 +92,5 @@ def test_a_field_with_a_slip_is_an_error_and_an_unknown_one_is_kept():
 
 
 def test_unknown_activation():
-    with pytest.raises(StrictDataclassError, match="Unknown `hidden_act` 'gellu'.*Did you mean 'gelu'"):
+    with pytest.raises(StrictDataclassError, match=r"Unknown `hidden_act` 'gellu'.*Did you mean 'gelu'"):
         SearchedBertConfig(hidden_act="gellu")
