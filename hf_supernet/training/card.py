@@ -65,6 +65,7 @@ def supernet_card_text(
             What it was trained on, in words.
     """
     model, state = trainer.model, trainer.state
+    default = model.resolve_architecture(None)
     history = f" It was trained for {state.global_step:,} steps" if state.global_step else ""
     if started_from:
         is_folder = Path(started_from).exists()
@@ -77,13 +78,13 @@ def supernet_card_text(
         "",
         f"A supernet (`{type(model).__name__}`): it holds every candidate operator of every layer, and each choice of one"
         f" operator a layer is a child that runs with the shared weights.{history} It is made to be searched, not to be"
-        " used as it is: without an `architecture`, it runs one arbitrary child.",
+        f" used as it is: without an `architecture`, it runs the child `{default}`.",
         "",
         "```python",
         f"from hf_supernet import {type(model).__name__}",
         "",
         f'supernet = {type(model).__name__}.from_pretrained("{model_name}")',
-        f'child = supernet.extract_child("{model.resolve_architecture(None)}")',
+        f'child = supernet.extract_child("{default}")',
         "```",
         *_table("Search space", _space_rows(trainer)),
     ]
@@ -127,7 +128,7 @@ def _training_rows(trainer: "SupernetTrainer") -> dict[str, Any]:
         "steps": f"{trainer.state.global_step:,}",
         "examples a step": batch_size,
         "learning rate": f"{args.learning_rate:g}, {args.lr_scheduler_type.value}, {args.get_warmup_steps(trainer.state.max_steps)} warm-up steps",
-        "optimizer": args.optim if isinstance(args.optim, str) else args.optim.value,
+        "optimizer": getattr(args.optim, "value", args.optim),
         "weight decay": args.weight_decay,
         "dropout": trainer.model.config.hidden_dropout_prob,
         "precision": args.mixed_precision if args.mixed_precision != "no" else str(trainer.model.dtype).split(".")[-1],

@@ -33,7 +33,7 @@ def test_card_says_what_is_known_and_no_more(make_trainer):
         "license: apache-2.0", "- mine", "- neural-architecture-search", "# my-supernet", "for 6 steps.",
         "| candidates of each layer | `attention-4`, `feed_forward-37`, `convolution-3`, `identity` |", "| paths | 256 |",
         "| sampler | `gradual` (num_modified 1) |", "| alignment | weight 0.5, layers all, normalised states |",
-        "| data | the words w0 to w93 |", f"| anchor | `{trainer.anchor.architecture}`, challenged every 2 steps |",
+        "| optimizer | adamw_torch", "it runs the child `A4-A4-A4-A4`.", "| data | the words w0 to w93 |", f"| anchor | `{trainer.anchor.architecture}`, challenged every 2 steps |",
         f"| mean of all | {logs_of(trainer, 'eval_loss')[-1]:.4f} |", "| smallest |", "| random |",
     ):  # fmt: skip
         assert part in text, part
