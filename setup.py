@@ -17,12 +17,13 @@ from setuptools import find_packages, setup
 
 
 EXTRAS = {
+    "onnx": ["onnx>=1.19", "onnxruntime>=1.23", "onnxscript>=0.5"],
     "peft": ["peft>=0.18"],
     "tensorboard": ["tensorboard"],
     "quality": ["ruff==0.17.6", "transformers-mlinter==0.1.5"],
     "test": ["pytest>=8", "pytest-timeout"],
 }
-EXTRAS["dev"] = EXTRAS["quality"] + EXTRAS["test"] + EXTRAS["peft"] + EXTRAS["tensorboard"]
+EXTRAS["dev"] = EXTRAS["quality"] + EXTRAS["test"] + EXTRAS["onnx"] + EXTRAS["peft"] + EXTRAS["tensorboard"]
 
 setup(
     name="hf_supernet",
