@@ -16,17 +16,16 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from datasets import ClassLabel, Dataset, Value, load_dataset
-from datasets.exceptions import DatasetGenerationError
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from ..evaluation.glue import GLUE_TASKS, GlueMetric, did_you_mean
-from .glue_arguments import GLUE_ON_THE_HUB, READERS, GlueDataArguments
+from ..evaluation.glue import GLUE_TASKS, GlueMetric
+from .glue_arguments import GLUE_ON_THE_HUB, GlueDataArguments
+from .tables import check_column, read_file, with_text
 
 
 logger = logging.get_logger(__name__)
@@ -270,17 +269,7 @@ def _read_splits(args: GlueDataArguments, cache_dir: str | None, token: str | No
         if name is None:
             name, config_name = GLUE_ON_THE_HUB, args.task_name
         return dict(load_dataset(name, config_name, cache_dir=cache_dir, token=token))
-    splits = {}
-    for argument, path in args.files.items():
-        reader, options = READERS[Path(path).suffix]
-        name = argument.removesuffix("_file")
-        try:
-            splits[name] = load_dataset(reader, data_files=path, split="train", cache_dir=cache_dir, **options)
-        except (ValueError, StopIteration, DatasetGenerationError) as error:
-            raise ValueError(
-                f'`{argument}`: "{path}" has no rows or is no {reader} file ({error.__cause__ or error}).'
-            ) from error
-    return splits
+    return {name.removesuffix("_file"): read_file(path, name, cache_dir) for name, path in args.files.items()}
 
 
 def _text_columns(args: GlueDataArguments, split: Dataset) -> tuple[str, ...]:
@@ -303,24 +292,9 @@ def _text_columns(args: GlueDataArguments, split: Dataset) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_column(name: str, split: Dataset, column: str, argument: str) -> None:
-    if column not in split.column_names:
-        raise ValueError(
-            f'The {name} split has no column "{column}"{did_you_mean(column, split.column_names)}; its columns are '
-            f"{', '.join(split.column_names)}. Pass the right name as `{argument}`."
-        )
-
-
 def _with_texts(name: str, split: Dataset, columns: tuple[str, ...]) -> Dataset:
     for column in columns:
-        _check_column(name, split, column, "text_column_names")
-        if None in (values := split[column][:]):
-            raise ValueError(f'The {name} split has no text in column "{column}" of row {values.index(None)}.')
-        if split.features[column] not in (
-            Value("string"),
-            Value("large_string"),
-        ):  # a file whose sentences are all numbers, for instance
-            split = split.cast_column(column, Value("string"))
+        split = with_text(name, split, column, "text_column_names")
     return split
 
 
@@ -332,7 +306,7 @@ def _labels(args: GlueDataArguments, splits: dict[str, Dataset]) -> tuple[tuple[
         return (), None
     feature = split.features.get(args.label_column_name)
     if task is None:
-        _check_column(name, split, args.label_column_name, "label_column_name")
+        check_column(name, split, args.label_column_name, "label_column_name")
         if not isinstance(feature, (ClassLabel, Value)):
             raise ValueError(f"The column `{args.label_column_name}` holds {feature}: one label a row is needed.")
     if isinstance(feature, ClassLabel) or task is not None:
@@ -356,7 +330,7 @@ def _with_labels(
     """Only the texts and `label`: the id of the class, or the score of a regression."""
     is_test, column = name.startswith("test"), args.label_column_name
     if not is_test:
-        _check_column(name, split, column, "label_column_name")
+        check_column(name, split, column, "label_column_name")
     values = list(split[column]) if column in split.column_names else [NO_LABEL]
     split = split.select_columns(list(texts))
     if is_test and all(value in (NO_LABEL, None) for value in values):

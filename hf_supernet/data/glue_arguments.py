@@ -15,24 +15,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from datasets import Dataset
 
 from ..evaluation.glue import GLUE_TASKS, canonical_task_name
+from .tables import check_file, random_rows
 
 
 GLUE_ON_THE_HUB = "nyu-mll/glue"
-
-# File endings, the loader of `datasets` that reads them, and how it has to read them. A sentence "None" or "N/A" is text.
-READERS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".parquet": ("parquet", {}),
-    ".csv": ("csv", {"keep_default_na": False, "na_values": [""]}),
-    ".tsv": ("csv", {"keep_default_na": False, "na_values": [""], "sep": "\t"}),
-    ".json": ("json", {}),
-    ".jsonl": ("json", {}),
-}
 
 
 @dataclass
@@ -129,7 +119,7 @@ class GlueDataArguments:
         if self.text_column_names is not None and len(self.text_column_names) not in (1, 2):
             raise ValueError(f"`text_column_names` takes one or two columns, got {self.text_column_names}.")
         for name, path in self.files.items():
-            _check_file(path, f"`{name}`")
+            check_file(path, name)
 
     @property
     def files(self) -> dict[str, str]:
@@ -168,13 +158,4 @@ class GlueDataArguments:
                 name: s.select(range(min(self.max_predict_samples or len(s), len(s)))) for name, s in splits.items()
             }
         size = {"train": self.max_train_samples, "validation": self.max_eval_samples}[kind]
-        rows = {name: np.random.default_rng(self.subset_seed).permutation(len(s))[:size] for name, s in splits.items()}
-        return {name: split.select(np.sort(rows[name])) for name, split in splits.items()}
-
-
-def _check_file(path: str, argument: str) -> None:
-    ending = Path(path).suffix
-    if ending not in READERS:
-        raise ValueError(f'{argument}: "{path}" ends in "{ending}", supported are {", ".join(READERS)}.')
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'{argument}: there is no file "{path}".')
+        return {name: random_rows(split, size, self.subset_seed) for name, split in splits.items()}
