@@ -108,8 +108,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     with training_args.main_process_first(desc="loading and tokenising the corpus"):
         corpus = load_text_corpus(
             script_args.dataset_name,
-            train_files=script_args.train_file,
-            validation_files=script_args.validation_file,
+            train_file=script_args.train_file,
+            validation_file=script_args.validation_file,
             text_column=script_args.text_column,
         )
         tokenized = tokenize_corpus(corpus, tokenizer, script_args.max_seq_length, script_args.text_column)

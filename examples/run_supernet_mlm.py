@@ -169,8 +169,8 @@ def load_corpus(data_args: DataTrainingArguments, seed: int):
     return load_text_corpus(
         data_args.dataset_name,
         data_args.dataset_config_name,
-        train_files=data_args.train_file,
-        validation_files=data_args.validation_file,
+        train_file=data_args.train_file,
+        validation_file=data_args.validation_file,
         text_column=data_args.text_column,
         streaming=data_args.streaming,
         validation_split_percentage=data_args.validation_split_percentage,

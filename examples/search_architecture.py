@@ -216,8 +216,8 @@ def load_dev_batches(data_args: DataArguments, tokenizer: PreTrainedTokenizerBas
         corpus = load_text_corpus(
             data_args.dataset_name,
             data_args.dataset_config_name,
-            train_files=data_args.train_file,
-            validation_files=data_args.validation_file,
+            train_file=data_args.train_file,
+            validation_file=data_args.validation_file,
             text_column=data_args.text_column,
             validation_split_percentage=data_args.validation_split_percentage,
             seed=data_args.data_seed,

@@ -46,8 +46,8 @@ _CHECKED_ROWS = 100
 def load_text_corpus(
     name_or_path: str | None = None,
     config: str | None = None,
-    train_files: str | Sequence[str] | None = None,
-    validation_files: str | Sequence[str] | None = None,
+    train_file: str | Sequence[str] | None = None,
+    validation_file: str | Sequence[str] | None = None,
     text_column: str = "text",
     streaming: bool = False,
     validation_split_percentage: int = 5,
@@ -68,11 +68,11 @@ def load_text_corpus(
             A data set of the Hub, or a folder that `datasets.load_dataset` reads.
         config (`str`, *optional*):
             The configuration of that data set.
-        train_files (`str` or `list[str]`, *optional*):
+        train_file (`str` or `list[str]`, *optional*):
             Local `.parquet`, `.csv`, `.tsv`, `.json`, `.jsonl` or `.txt` files in place of `name_or_path`; patterns
             such as `"text/train-*.parquet"` are allowed.
-        validation_files (`str` or `list[str]`, *optional*):
-            Likewise, the validation split; without `train_files` it is the only one.
+        validation_file (`str` or `list[str]`, *optional*):
+            Likewise, the validation split; without `train_file` it is the only one.
         text_column (`str`, *optional*, defaults to `"text"`):
             The column that holds the text.
         streaming (`bool`, *optional*, defaults to `False`):
@@ -93,23 +93,23 @@ def load_text_corpus(
         ValueError: for sources that contradict each other, unknown or mixed formats, a column that is not there or
             holds no text, an empty corpus, and if there is no validation split and none can be made.
     """
-    if name_or_path is not None and validation_files is not None:
-        raise ValueError("`validation_files` go with `train_files`; a data set of the Hub has its own splits.")
-    if (name_or_path is None) == (train_files is None and validation_files is None):
+    if name_or_path is not None and validation_file is not None:
+        raise ValueError("`validation_file` goes with `train_file`; a data set of the Hub has its own splits.")
+    if (name_or_path is None) == (train_file is None and validation_file is None):
         raise ValueError(
-            "Give either `name_or_path` (a data set of the Hub) or `train_files` (local files), got"
-            f" {name_or_path!r} and {train_files!r}. `python_prose()` is a corpus that needs neither."
+            "Give either `name_or_path` (a data set of the Hub) or `train_file` (local files), got"
+            f" {name_or_path!r} and {train_file!r}. `python_prose()` is a corpus that needs neither."
         )
     if name_or_path is not None:
         splits = _load_named(name_or_path, config, text_column, streaming)
     else:
         if config is not None:
             raise ValueError(f"`config` goes with `name_or_path`, local files have none; got {config!r}.")
-        splits = _load_files(train_files, validation_files, text_column, streaming)
+        splits = _load_files(train_file, validation_file, text_column, streaming)
     if "validation" not in splits:
         if not 0 < validation_split_percentage < 100:
             raise ValueError(
-                "There is no validation split: name `validation_files`, or set `validation_split_percentage` to a"
+                "There is no validation split: name `validation_file`, or set `validation_split_percentage` to a"
                 f" number between 0 and 100 to hold documents out (it is {validation_split_percentage})."
             )
         column = document_column or text_column
@@ -148,7 +148,7 @@ def hold_out(
     documents = np.unique(hashes)
     if len(documents) < 2:
         raise ValueError(
-            f"A validation split can't be held out of {len(documents)} distinct document(s); name `validation_files`,"
+            f"A validation split can't be held out of {len(documents)} distinct document(s); name `validation_file`,"
             " or cut the text into more documents (in a .txt file, blank lines separate them)."
         )
     number = min(max(1, round(len(documents) * percentage / 100)), len(documents) - 1)
@@ -191,9 +191,9 @@ def _load_named(
 ) -> dict[str, Dataset | IterableDataset]:
     path = Path(name).expanduser()
     if path.is_file():
-        raise ValueError(f"{name!r} is a file: pass it as `train_files`.")
+        raise ValueError(f"{name!r} is a file: pass it as `train_file`.")
     if not path.is_dir() and (path.suffix in BUILDERS or glob.has_magic(name) or name.startswith((".", "/", "~"))):
-        raise FileNotFoundError(f"There is no folder {name!r}; files and patterns are passed as `train_files`.")
+        raise FileNotFoundError(f"There is no folder {name!r}; files and patterns are passed as `train_file`.")
     source = str(path.resolve()) if path.is_dir() else name
     features = load_dataset_builder(source, config).info.features
     if features is not None and text_column not in features:  # known before the download of some data sets only
@@ -205,18 +205,18 @@ def _load_named(
 
 
 def _load_files(
-    train_files: str | Sequence[str] | None,
-    validation_files: str | Sequence[str] | None,
+    train_file: str | Sequence[str] | None,
+    validation_file: str | Sequence[str] | None,
     text_column: str,
     streaming: bool,
 ) -> dict[str, Dataset | IterableDataset]:
-    given = {"train": (train_files, "train_files"), "validation": (validation_files, "validation_files")}
+    given = {"train": (train_file, "train_file"), "validation": (validation_file, "validation_file")}
     files = {split: _expand(names, argument) for split, (names, argument) in given.items() if names is not None}
     if len(files) == 2:
         held_out = {Path(name).resolve() for name in files["validation"]}
         in_both = [name for name in files["train"] if Path(name).resolve() in held_out]
         if in_both:
-            raise ValueError(f"In both `train_files` and `validation_files`: {', '.join(in_both)}.")
+            raise ValueError(f"In both `train_file` and `validation_file`: {', '.join(in_both)}.")
     for names in files.values():  # all splits are looked into before the first is read
         for name in names:
             _check_file(name, text_column)

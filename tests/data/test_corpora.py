@@ -51,7 +51,7 @@ def write(name: str, rows: list[dict]) -> str:
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv", "json", "jsonl", "txt"])
 def test_formats(suffix, streaming):
     files = write(f"train.{suffix}", ROWS[:30]), write(f"validation[1].{suffix}", ROWS[30:])
-    corpus = load_text_corpus(train_files=files[0], validation_files=[files[1]], streaming=streaming)
+    corpus = load_text_corpus(train_file=files[0], validation_file=[files[1]], streaming=streaming)
     assert isinstance(corpus, IterableDatasetDict if streaming else DatasetDict)
     texts = {name: [row["text"].strip() for row in split] for name, split in corpus.items()}
     assert texts == {
@@ -60,14 +60,14 @@ def test_formats(suffix, streaming):
 
 
 def test_dev_files_alone():
-    corpus = load_text_corpus(validation_files=write("dev.csv", ROWS[:30]))
+    corpus = load_text_corpus(validation_file=write("dev.csv", ROWS[:30]))
     assert list(corpus) == ["validation"] and len(corpus["validation"]) == 30
 
 
 def test_patterns_give_each_file_once_in_order():
     for index in (2, 0, 1):
         write(f"part-{index}.csv", ROWS[10 * index : 10 * index + 10])
-    corpus = load_text_corpus(train_files=["part-0.csv", "part-[01].csv"], validation_files="part-2*")
+    corpus = load_text_corpus(train_file=["part-0.csv", "part-[01].csv"], validation_file="part-2*")
     assert corpus["train"]["number"][:] == list(range(20))
     assert corpus["validation"]["number"][:] == list(range(20, 30))
 
@@ -83,7 +83,7 @@ def test_folder_as_a_data_set():
 
 def test_lines_are_documents_where_no_line_is_blank():
     write("sentences.txt", [{"text": "one\ntwo\nthree"}])
-    corpus = load_text_corpus(train_files="sentences.txt", validation_split_percentage=30)
+    corpus = load_text_corpus(train_file="sentences.txt", validation_split_percentage=30)
     assert sorted(corpus["train"]["text"][:] + corpus["validation"]["text"][:]) == ["one", "three", "two"]
 
 
@@ -103,16 +103,16 @@ def test_hold_out_keeps_equal_documents_and_whole_books_together():
     assert not set(train["text"]) & set(validation["text"])
     rows = [{**row, "book": row["number"] // 10} for row in ROWS]
     write("books.jsonl", rows)
-    corpus = load_text_corpus(train_files="books.jsonl", document_column="book")
+    corpus = load_text_corpus(train_file="books.jsonl", document_column="book")
     assert len(corpus["train"]) == 30 and len(set(corpus["validation"]["book"])) == 1
     with pytest.raises(ValueError, match=r"no column 'boks'.*Did you mean 'book'"):
-        load_text_corpus(train_files="books.jsonl", document_column="boks")
+        load_text_corpus(train_file="books.jsonl", document_column="boks")
 
 
 def test_hold_out_of_a_stream():
     rows = [{"text": f"document {number}"} for number in range(500)]
     write("rows.jsonl", rows)
-    corpus = load_text_corpus(train_files="rows.jsonl", streaming=True, validation_split_percentage=20)
+    corpus = load_text_corpus(train_file="rows.jsonl", streaming=True, validation_split_percentage=20)
     train, validation = ({row["text"] for row in corpus[name]} for name in ("train", "validation"))
     assert len(train) + len(validation) == 500 and not train & validation
     assert 60 < len(validation) < 140
@@ -128,38 +128,38 @@ def test_a_small_corpus_still_gives_one_document():
 
 SOURCE_ERRORS = [
     ({}, ValueError, "Give either `name_or_path`.*`python_prose"),
-    ({"name_or_path": "x", "train_files": "rows.csv"}, ValueError, "Give either `name_or_path`"),
-    ({"name_or_path": "x", "validation_files": "rows.csv"}, ValueError, "`validation_files` go with `train_files`"),
-    ({"train_files": "rows.csv", "config": "en"}, ValueError, "`config` goes with `name_or_path`.*'en'"),
-    ({"name_or_path": "rows.csv"}, ValueError, "'rows.csv' is a file: pass it as `train_files`"),
+    ({"name_or_path": "x", "train_file": "rows.csv"}, ValueError, "Give either `name_or_path`"),
+    ({"name_or_path": "x", "validation_file": "rows.csv"}, ValueError, "`validation_file` goes with `train_file`"),
+    ({"train_file": "rows.csv", "config": "en"}, ValueError, "`config` goes with `name_or_path`.*'en'"),
+    ({"name_or_path": "rows.csv"}, ValueError, "'rows.csv' is a file: pass it as `train_file`"),
     ({"name_or_path": "./nowhere"}, FileNotFoundError, "no folder './nowhere'"),
     ({"name_or_path": "row.csv"}, FileNotFoundError, "no folder 'row.csv'"),
-    ({"train_files": "row.csv"}, FileNotFoundError, "'row.csv' of `train_files` does not exist"),
-    ({"train_files": "row*.txt"}, FileNotFoundError, "No file matches the pattern 'row\\*.txt' of `train_files`"),
-    ({"train_files": "."}, FileNotFoundError, "'.' of `train_files` is a folder"),
-    ({"train_files": "rows.csv", "validation_files": "v.csv"}, FileNotFoundError, "'v.csv' of `validation_files`"),
-    ({"train_files": "rows.xml"}, ValueError, "'rows.xml' is not known.*known are .csv, .tsv, .json"),
-    ({"train_files": ["rows.csv", "rows.jsonl"]}, ValueError, "of one format, got .csv, .jsonl"),
-    ({"train_files": []}, ValueError, "of one format, got none"),
-    ({"train_files": "rows.csv", "validation_files": "../files/ro*.csv"}, ValueError, "In both .*: rows.csv"),
+    ({"train_file": "row.csv"}, FileNotFoundError, "'row.csv' of `train_file` does not exist"),
+    ({"train_file": "row*.txt"}, FileNotFoundError, "No file matches the pattern 'row\\*.txt' of `train_file`"),
+    ({"train_file": "."}, FileNotFoundError, "'.' of `train_file` is a folder"),
+    ({"train_file": "rows.csv", "validation_file": "v.csv"}, FileNotFoundError, "'v.csv' of `validation_file`"),
+    ({"train_file": "rows.xml"}, ValueError, "'rows.xml' is not known.*known are .csv, .tsv, .json"),
+    ({"train_file": ["rows.csv", "rows.jsonl"]}, ValueError, "of one format, got .csv, .jsonl"),
+    ({"train_file": []}, ValueError, "of one format, got none"),
+    ({"train_file": "rows.csv", "validation_file": "../files/ro*.csv"}, ValueError, "In both .*: rows.csv"),
     (
-        {"train_files": "rows.csv", "text_column": "txt"},
+        {"train_file": "rows.csv", "text_column": "txt"},
         ValueError,
         "no column 'txt' in 'rows.csv', it has 'text', 'n",
     ),
     (
-        {"train_files": "rows.csv", "text_column": "number"},
+        {"train_file": "rows.csv", "text_column": "number"},
         ValueError,
         "'number' of 'rows.csv' holds int, not text: 0",
     ),
-    ({"train_files": "nothing.csv"}, ValueError, "empty file: 'nothing.csv' of `train_files`"),
-    ({"train_files": "header.csv"}, ValueError, "The corpus is empty: 'header.csv' has no rows"),
-    ({"train_files": "damaged.parquet"}, ValueError, "'damaged.parquet' can't be read as parquet: "),
-    ({"train_files": "damaged.jsonl"}, ValueError, "'damaged.jsonl' can't be read as json: "),
-    ({"train_files": "latin.txt"}, ValueError, "'latin.txt' can't be read as text: 'utf-8' codec"),
-    ({"train_files": "one.txt"}, ValueError, "can't be held out of 1 distinct document"),
-    ({"train_files": "rows.csv", "validation_split_percentage": 0}, ValueError, "no validation split.*\\(it is 0\\)"),
-    ({"train_files": "one.txt", "streaming": True}, ValueError, "The corpus is empty: the (train|validation) split"),
+    ({"train_file": "nothing.csv"}, ValueError, "empty file: 'nothing.csv' of `train_file`"),
+    ({"train_file": "header.csv"}, ValueError, "The corpus is empty: 'header.csv' has no rows"),
+    ({"train_file": "damaged.parquet"}, ValueError, "'damaged.parquet' can't be read as parquet: "),
+    ({"train_file": "damaged.jsonl"}, ValueError, "'damaged.jsonl' can't be read as json: "),
+    ({"train_file": "latin.txt"}, ValueError, "'latin.txt' can't be read as text: 'utf-8' codec"),
+    ({"train_file": "one.txt"}, ValueError, "can't be held out of 1 distinct document"),
+    ({"train_file": "rows.csv", "validation_split_percentage": 0}, ValueError, "no validation split.*\\(it is 0\\)"),
+    ({"train_file": "one.txt", "streaming": True}, ValueError, "The corpus is empty: the (train|validation) split"),
 ]
 
 
@@ -190,12 +190,12 @@ def test_all_files_are_looked_into_before_the_first_is_read(folder, monkeypatch)
 
     monkeypatch.setattr("datasets.builder.DatasetBuilder.download_and_prepare", must_not_run)
     with pytest.raises(ValueError, match=r"no column 'text' in 'other.csv', it has 'body'"):
-        load_text_corpus(train_files=["good.csv", "other.csv"])
+        load_text_corpus(train_file=["good.csv", "other.csv"])
 
 
 def test_real_text(real_data):
     corpus = load_text_corpus(
-        train_files=str(real_data / "text" / "wiki" / "validation-*.parquet"), document_column="source"
+        train_file=str(real_data / "text" / "wiki" / "validation-*.parquet"), document_column="source"
     )
     assert corpus["train"].column_names == ["text", "source"]
     assert not set(corpus["train"]["source"]) & set(corpus["validation"]["source"])

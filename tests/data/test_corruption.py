@@ -135,7 +135,7 @@ def test_errors():
 
 def test_real_text(real_data):
     files = [str(real_data / "text" / "wiki" / name) for name in ("train-00001-*.parquet", "validation-*.parquet")]
-    corpus = load_text_corpus(train_files=files[0], validation_files=files[1])
+    corpus = load_text_corpus(train_file=files[0], validation_file=files[1])
     task = corruption_task(DatasetDict({name: split.select(range(200)) for name, split in corpus.items()}))
     assert min(map(len, task.values())) > 400
     lengths = [

@@ -203,7 +203,7 @@ def test_training_errors():
 
 def test_real_text(real_data):
     files = [str(real_data / "text" / "wiki" / name) for name in ("train-00001-*.parquet", "validation-*.parquet")]
-    corpus = load_text_corpus(train_files=files[0], validation_files=files[1])
+    corpus = load_text_corpus(train_file=files[0], validation_file=files[1])
     corpus = DatasetDict({name: split.select(range(300)) for name, split in corpus.items()})
     tokenizer = train_tokenizer(corpus["train"]["text"], vocab_size=1000)
     blocks = tokenize_corpus(corpus, tokenizer, max_seq_length=64)

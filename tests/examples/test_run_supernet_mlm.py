@@ -244,7 +244,7 @@ def test_python_prose(tmp_path, monkeypatch):
 
 
 BAD_INPUT = [
-    ({"train_file": "missing.txt"}, "'missing.txt' of `train_files` does not exist"),
+    ({"train_file": "missing.txt"}, "'missing.txt' of `train_file` does not exist"),
     ({"text_column": "texts"}, r"no column 'texts' in .*Did you mean 'text'\?"),
     ({"python_prose": True}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),
     ({"train_file": None}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),

@@ -170,7 +170,11 @@ def test_a_json_file_of_options(inputs, finished, tmp_path):
         ({"max_parameters": 100}, ValueError, r"at most 100 parameters: this space reaches [\d,]+ parameters"),
         ({"max_latency_ms": 1e-6}, ValueError, r"this space reaches [\d.]+ ms latency"),
         ({"supernet": "no-such-supernet"}, OSError, "no supernet 'no-such-supernet': neither a folder"),
-        ({"validation_file": "no-such-file.csv"}, FileNotFoundError, r"no-such-file\.csv"),
+        (
+            {"validation_file": "no-such-file.csv"},
+            FileNotFoundError,
+            r"no-such-file\.csv' of `validation_file` does not exist",
+        ),
         ({"text_column": "txt"}, ValueError, "no column 'txt'.*Did you mean 'text'"),
         ({"validation_file": None}, ValueError, "exactly one of"),
         ({"max_eval_samples": 0}, ValueError, "`max_eval_samples` must be at least 1"),
