@@ -17,6 +17,7 @@ import hashlib
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -379,7 +380,7 @@ def _read_candidates(candidates: Sequence[Sequence[Operator | str]]) -> tuple[tu
             operators = tuple(to_operator(operator) for operator in row)
         except ValueError as error:
             raise ValueError(f"Layer {layer}: {error}") from error
-        doubles = sorted({str(operator) for operator in operators if operators.count(operator) > 1})
+        doubles = sorted(str(operator) for operator, number in Counter(operators).items() if number > 1)
         if doubles:
             raise ValueError(f"Layer {layer} names a candidate operator twice: {', '.join(doubles)}.")
         layers.append(operators)

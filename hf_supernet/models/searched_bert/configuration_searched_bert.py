@@ -14,7 +14,9 @@
 """SearchedBERT configuration: the operators of a searched architecture and the sizes around them."""
 
 import difflib
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from huggingface_hub.dataclasses import strict
@@ -24,6 +26,17 @@ from transformers.configuration_utils import PreTrainedConfig
 
 OPERATOR_KINDS = ("attention", "feed_forward", "convolution", "identity")
 """The kinds of operator there are; `identity` has no size."""
+
+MAX_PARAMETERS = 10**10
+"""The largest model that a configuration may describe: it may come from a stranger, and building it takes memory."""
+
+MAX_LAYERS = 4096
+"""The most layers that a configuration may have."""
+
+MAX_LABELS = 2**20
+"""The most labels: the configuration itself holds a name for each."""
+
+_DTYPES = ("bfloat16", "float16", "float32", "float64")
 
 _SIZE_MEANING = {
     "attention": "the number of heads, as in `attention-4`",
@@ -144,13 +157,36 @@ class SearchedBertBaseConfig(PreTrainedConfig):
         # Unknown fields are kept, as in every configuration; one that is nearly the name of a field is a slip.
         fields = self.__dataclass_fields__
         for name in kwargs:
+            if callable(getattr(type(self), name, None)):
+                raise ValueError(f"`{name}` is a method of {type(self).__name__} and cannot be a field.")
             if hasattr(type(self), name) or name in fields:
                 continue
             if close := difflib.get_close_matches(name, fields, n=1, cutoff=0.92):
                 raise ValueError(f"Unknown field `{name}`; did you mean `{close[0]}`?")
+        self._check_before_use(kwargs)
         if self.embedding_size is None:
             self.embedding_size = self.hidden_size
         super().__post_init__(**kwargs)
+
+    def _check_before_use(self, kwargs: dict) -> None:
+        """What the library reads before the validators run: a dtype, and labels, of which it makes a dictionary."""
+        for name, value in (("dtype", self.dtype), ("torch_dtype", kwargs.get("torch_dtype"))):
+            if value is not None and str(value).removeprefix("torch.") not in _DTYPES:
+                raise ValueError(f"`{name}` must be one of {', '.join(_DTYPES)}; got {value!r}.")
+        number = kwargs.get("num_labels")
+        is_number = isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= MAX_LABELS
+        if number is not None and not is_number:
+            raise ValueError(f"`num_labels` must be an integer from 1 to {MAX_LABELS}, got {number!r}.")
+        labels = self.id2label
+        if labels is not None and not (isinstance(labels, dict) and all(str(key).isdecimal() for key in labels)):
+            raise ValueError(f"`id2label` maps whole numbers to names, got {labels!r}.")
+
+    def validate_numbers(self):
+        """What norms and the initialisation add and draw from is finite and not negative."""
+        for name in ("layer_norm_eps", "initializer_range"):
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise ValueError(f"`{name}` must be a number from 0, got {value}.")
 
     def validate_sizes(self):
         """Sizes are positive, and the padding token is a token."""
@@ -189,6 +225,25 @@ class SearchedBertBaseConfig(PreTrainedConfig):
             raise ValueError(
                 f"`{operator}` does not fit: {operator.size} heads do not divide `hidden_size` {self.hidden_size}."
                 " Take a divisor, or set `attention_head_size`, with which each head has that size."
+            )
+
+    def check_operators(self, operators: Iterable[Operator]) -> None:
+        """Raises a `ValueError` where `operators`, all of one model, cannot be built, or not in any memory."""
+        hidden, embedding = self.hidden_size, self.embedding_size
+        vocabularies = self.vocab_size + self.max_position_embeddings + self.type_vocab_size
+        total = vocabularies * embedding + hidden * (2 * embedding + hidden + self.num_labels)
+        for operator in operators:
+            self.check_operator(operator)
+            if operator.kind == "attention":
+                total += 4 * hidden * operator.size * self.head_size_of(operator)
+            elif operator.kind == "feed_forward":
+                total += 2 * hidden * operator.size
+            elif operator.kind == "convolution":
+                total += hidden * (hidden + operator.size)
+        if total > MAX_PARAMETERS:
+            raise ValueError(
+                f"The sizes are those of a model with {total:.3g} parameters; at most {MAX_PARAMETERS:.3g} are allowed."
+                " Make `vocab_size`, `hidden_size` or the operators smaller."
             )
 
 
@@ -238,8 +293,9 @@ class SearchedBertConfig(SearchedBertBaseConfig):
             raise ValueError(
                 f"`num_hidden_layers` is {self.num_hidden_layers}, but `operators` names {len(self.operators)}."
             )
-        for operator in self.operators:
-            self.check_operator(Operator.from_string(operator))
+        if len(self.operators) > MAX_LAYERS:
+            raise ValueError(f"`operators` names {len(self.operators)} operators; at most {MAX_LAYERS} are allowed.")
+        self.check_operators(Operator.from_string(operator) for operator in self.operators)
 
 
 __all__ = ["OPERATOR_KINDS", "Operator", "SearchedBertConfig"]

@@ -52,6 +52,9 @@ AUTO_MAP = {
 }
 """Which class of the code in a saved repository each Auto class loads."""
 
+MAX_NEW_PARAMETERS = 2**26
+"""The parameters (a new head, say) that a model may have beyond what its weights' files could hold."""
+
 
 class SearchedBertEmbeddings(nn.Module):
     """Word, position and token-type embeddings, projected to the hidden size where theirs is another."""
@@ -371,11 +374,47 @@ class SearchedBertPreTrainedModel(PreTrainedModel):
         if isinstance(module, SearchedBertLMPredictionHead):
             init.zeros_(module.bias)
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):
+        """As for any model of the library, but from safetensors alone: a pickled file can run code."""
+        if kwargs.get("use_safetensors") is False:
+            raise ValueError(
+                f"{cls.__name__} reads safetensors alone, and `use_safetensors=False` asks for pickled weights. Convert"
+                " them where you trust them."
+            )
+        kwargs["use_safetensors"] = True
+        return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+
+    @staticmethod
+    def _load_pretrained_model(model, state_dict, checkpoint_files, load_config, *args, **kwargs):
+        # Called when the model is known and takes no memory yet. What is missing in the files will be allocated.
+        check_weight_files(model, checkpoint_files or [], load_config.sharded_metadata or {})
+        return PreTrainedModel._load_pretrained_model(
+            model, state_dict, checkpoint_files, load_config, *args, **kwargs
+        )
+
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """As for any model of the library; the repository names the code of every head, not only of the one it has."""
         if self.is_remote_code():  # whether the code files are written with the weights
             self.config.auto_map = dict(AUTO_MAP)
         super().save_pretrained(save_directory, **kwargs)
+
+
+def check_weight_files(model: PreTrainedModel, paths: list[str], index: dict) -> None:
+    """
+    Raises a `ValueError` where the weights' files cannot be those of `model`: files elsewhere than beside their index,
+    files that are no safetensors, or too few bytes for the number of parameters.
+    """
+    for name in index.get("weight_map", {}).values():
+        if os.path.basename(name) != name or not name.endswith(".safetensors"):
+            raise ValueError(f"The index of the weights names {name!r}; allowed are safetensors files beside it.")
+    size = sum(os.path.getsize(path) for path in paths)
+    number = sum(parameter.numel() for parameter in model.parameters())
+    if paths and number > size + MAX_NEW_PARAMETERS:
+        raise ValueError(
+            f"The configuration describes {number:,} parameters, and its weights' files have {size:,} bytes: they do not"
+            " belong together. Check where the model comes from."
+        )
 
 
 def prepare_masks(

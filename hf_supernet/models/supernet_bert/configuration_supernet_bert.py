@@ -13,12 +13,19 @@
 # limitations under the License.
 """SupernetBERT configuration: the candidate operators of every layer."""
 
+import itertools
+from collections import Counter
 from dataclasses import field
 
 from huggingface_hub.dataclasses import strict
 
 from ...search_space import IDENTITY_PLACEMENTS, SearchSpace
-from ..searched_bert.configuration_searched_bert import Operator, SearchedBertBaseConfig, SearchedBertConfig
+from ..searched_bert.configuration_searched_bert import (
+    MAX_LAYERS,
+    Operator,
+    SearchedBertBaseConfig,
+    SearchedBertConfig,
+)
 
 
 WEIGHT_SHARING = ("separate",)
@@ -69,8 +76,10 @@ class SupernetBertConfig(SearchedBertBaseConfig):
 
     def validate_candidates(self):
         """One list of distinct candidates that fit for each layer."""
-        if self.num_hidden_layers < 1:
-            raise ValueError(f"`num_hidden_layers` must be at least 1, got {self.num_hidden_layers}.")
+        if not 1 <= self.num_hidden_layers <= MAX_LAYERS:
+            raise ValueError(
+                f"`num_hidden_layers` must be at least 1 and at most {MAX_LAYERS}, got {self.num_hidden_layers}."
+            )
         layers = self.layer_candidates
         if len(layers) != self.num_hidden_layers:
             raise ValueError(
@@ -82,11 +91,10 @@ class SupernetBertConfig(SearchedBertBaseConfig):
                 raise ValueError(
                     f"Layer {index} has no candidate operator; `identity` is one, where it may be left out."
                 )
-            doubles = sorted({str(operator) for operator in candidates if candidates.count(operator) > 1})
+            doubles = sorted(str(operator) for operator, number in Counter(candidates).items() if number > 1)
             if doubles:
                 raise ValueError(f"Layer {index} names a candidate operator twice: {', '.join(doubles)}.")
-            for operator in candidates:
-                self.check_operator(operator)
+        self.check_operators(itertools.chain.from_iterable(layers))
 
     def validate_choices(self):
         """Options that are one of a few words."""

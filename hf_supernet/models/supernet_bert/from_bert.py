@@ -46,7 +46,8 @@ def supernet_from_bert(
 ) -> SupernetBertPreTrainedModel:
     """See `SupernetBertPreTrainedModel.from_bert`."""
     if not isinstance(bert, PreTrainedModel):
-        bert = BERT_CLASSES[supernet_class].from_pretrained(bert, **kwargs)
+        # From safetensors alone, as all weights here: a pickled file can run code.
+        bert = BERT_CLASSES[supernet_class].from_pretrained(bert, **kwargs | {"use_safetensors": True})
     elif kwargs:
         raise ValueError(f"{', '.join(kwargs)}: meant for `from_pretrained`, but `bert` is a model already.")
     if bert.config.model_type != "bert" or bert.config.is_decoder:
