@@ -25,17 +25,18 @@ The weights that a child has from its supernet are shared with all the others; s
         --do_train --do_eval --max_steps 5000 --per_device_train_batch_size 32 --learning_rate 5e-4 \
         --output_dir child-trained
 
-Any model that `AutoModelForMaskedLM` loads will do, a child that was exported as plain BERT too. The masks are those of
-`run_supernet_mlm.py`.
+Any model that `AutoModelForMaskedLM` loads will do, a child that was exported as plain BERT too. The masks, and the
+documents that are held out where there is no validation split, are those of `run_supernet_mlm.py`.
+The options can also come from one `.json` or `.yaml` file: `python examples/run_child_mlm.py options.yaml`.
 """
 
-import sys
+import logging
 from dataclasses import dataclass, field
 
 from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
-    HfArgumentParser,
+    PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -43,23 +44,19 @@ from transformers import (
 )
 
 from hf_supernet import SearchedBertForMaskedLM
-from hf_supernet.data import MaskingCollator, load_text_corpus, tokenize_corpus
+from hf_supernet.data import MaskingCollator, tokenize_corpus
+from hf_supernet.data.text_arguments import TextArguments
+from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
-class ScriptArguments:
-    """Which child, and which text."""
+class ModelArguments:
+    """Which child."""
 
     model_name_or_path: str = field(metadata={"help": "The child: a folder, or a Hub id."})
-    dataset_name: str | None = field(default=None, metadata={"help": "A data set of the Hub."})
-    train_file: list[str] | None = field(
-        default=None, metadata={"help": "Local parquet, CSV, JSON or txt files, or patterns, in place of a data set."}
-    )
-    validation_file: list[str] | None = field(default=None, metadata={"help": "Likewise, for the dev loss."})
-    text_column: str = field(default="text", metadata={"help": "The column that holds the text."})
-    max_seq_length: int = field(default=128, metadata={"help": "Tokens a sequence."})
-    mlm_probability: float = field(default=0.15, metadata={"help": "The share of tokens to predict."})
-    max_eval_samples: int | None = field(default=None, metadata={"help": "Evaluate on this many sequences only."})
 
 
 class MaskedLMTrainer(Trainer):
@@ -95,34 +92,30 @@ class NewMasksEveryEpoch(TrainerCallback):
         self.collator.set_epoch(int(state.epoch or 0))
 
 
-def main(argv: list[str] | None = None) -> dict[str, float]:
-    parser = HfArgumentParser((ScriptArguments, TrainingArguments))
-    script_args, training_args = parser.parse_args_into_dataclasses(sys.argv[1:] if argv is None else argv)
-    if not (training_args.do_train or training_args.do_eval):
-        raise ValueError("There is nothing to do: pass `do_train`, `do_eval`, or both.")
-    if (script_args.dataset_name is None) == (script_args.train_file is None):
-        raise ValueError("Name the text with exactly one of `dataset_name` and `train_file`.")
-    set_seed(training_args.seed)
-    model = AutoModelForMaskedLM.from_pretrained(script_args.model_name_or_path)
-    tokenizer = AutoTokenizer.from_pretrained(script_args.model_name_or_path)
+def prepare_data(data_args: TextArguments, training_args: TrainingArguments, tokenizer: PreTrainedTokenizerBase):
     with training_args.main_process_first(desc="loading and tokenising the corpus"):
-        corpus = load_text_corpus(
-            script_args.dataset_name,
-            train_file=script_args.train_file,
-            validation_file=script_args.validation_file,
-            text_column=script_args.text_column,
-        )
-        tokenized = tokenize_corpus(corpus, tokenizer, script_args.max_seq_length, script_args.text_column)
-    dev = tokenized["validation"]
-    if script_args.max_eval_samples is not None:
-        dev = dev.select(range(min(script_args.max_eval_samples, len(dev))))
+        corpus = data_args.load(training_args.seed)
+        tokenized = tokenize_corpus(corpus, tokenizer, data_args.max_seq_length, data_args.text_column)
+    train, dev = tokenized["train"], tokenized["validation"]
+    return train, dev if data_args.max_eval_samples is None else dev.take(data_args.max_eval_samples)
+
+
+def main(argv: list[str] | None = None) -> dict[str, float]:
+    model_args, data_args, training_args = parse_arguments((ModelArguments, TextArguments, TrainingArguments), argv)
+    check_actions(training_args)
+    check_checkpoint(training_args)
+    set_up_logging(logger, training_args)
+    set_seed(training_args.seed)
+    model = AutoModelForMaskedLM.from_pretrained(model_args.model_name_or_path)
+    tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path)
+    train, dev = prepare_data(data_args, training_args, tokenizer)
     training_args.remove_unused_columns = False  # the collator reads `example_id`
     training_args.prediction_loss_only = True
-    collator = MaskingCollator(tokenizer, script_args.mlm_probability, seed=training_args.seed)
+    collator = MaskingCollator(tokenizer, data_args.mlm_probability, seed=training_args.seed)
     trainer = MaskedLMTrainer(
         model,
         training_args,
-        train_dataset=tokenized["train"],
+        train_dataset=train,
         eval_dataset=dev,
         data_collator=collator,
         processing_class=tokenizer,
@@ -130,8 +123,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     )
     metrics: dict[str, float] = {}
     if training_args.do_train:
-        checkpoint = training_args.resume_from_checkpoint
-        result = trainer.train(resume_from_checkpoint={"True": True, "true": True}.get(checkpoint, checkpoint))
+        result = trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
         trainer.save_model()
         trainer.save_state()
         trainer.log_metrics("train", result.metrics)

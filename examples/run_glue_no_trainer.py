@@ -38,7 +38,6 @@ A run that was killed goes on where its last checkpoint is, in the middle of an 
 """
 
 import argparse
-import logging
 import math
 import shutil
 import sys
@@ -46,7 +45,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import torch
 import transformers
@@ -71,6 +69,7 @@ from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.evaluation.glue_card import FineTuningCard
 from hf_supernet.files import replacing, write_json
+from hf_supernet.scripts import set_up_accelerate_logging
 from hf_supernet.training.finetuning import ModelArguments, find_checkpoint, fine_tuning_card, load_classifier
 
 
@@ -384,12 +383,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         # a supernet has candidates that its default architecture does not use
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
-    logging.basicConfig(
-        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s", datefmt="%m/%d/%Y %H:%M:%S", level=logging.INFO
-    )
-    logging.getLogger("accelerate").setLevel(logging.WARNING)
-    for library in (datasets, transformers):
-        library.utils.logging.set_verbosity(logging.WARNING if accelerator.is_local_main_process else logging.ERROR)
+    set_up_accelerate_logging(accelerator)
     logger.info(accelerator.state, main_process_only=False)
     results = training_function(model_args, data_args, args, accelerator)
     accelerator.end_training()

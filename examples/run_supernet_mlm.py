@@ -37,18 +37,17 @@ The options can also come from one `.json` or `.yaml` file: `python examples/run
 """
 
 import logging
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import datasets
-import transformers
-from transformers import AutoConfig, AutoTokenizer, HfArgumentParser, PreTrainedTokenizerBase, set_seed
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, set_seed
 
 from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
-from hf_supernet.data import MaskingCollator, load_text_corpus, python_prose, tokenize_corpus, train_tokenizer
+from hf_supernet.data import MaskingCollator, tokenize_corpus, train_tokenizer
+from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.files import replacing_folder
+from hf_supernet.scripts import check_actions, parse_arguments, set_up_logging
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint, read_supernet_state
 
@@ -95,87 +94,19 @@ class ModelArguments:
 
 
 @dataclass
-class DataTrainingArguments:
+class DataTrainingArguments(TextArguments):
     """Which text, and what becomes of it."""
 
-    dataset_name: str | None = field(default=None, metadata={"help": "A data set of the Hub."})
-    dataset_config_name: str | None = field(default=None, metadata={"help": "Its configuration."})
-    train_file: list[str] | None = field(
-        default=None, metadata={"help": "Local parquet, CSV, JSON or txt files, or patterns, in place of a data set."}
-    )
-    validation_file: list[str] | None = field(default=None, metadata={"help": "Likewise, for the dev loss."})
-    python_prose: bool = field(
-        default=False, metadata={"help": "Train on the prose of the Python installation: small, and no download."}
-    )
-    text_column: str = field(default="text", metadata={"help": "The column that holds the text."})
     streaming: bool = field(default=False, metadata={"help": "Read the corpus while it is used; needs max_steps."})
-    validation_split_percentage: int = field(
-        default=5, metadata={"help": "Percent of the documents to hold out where there is no validation split."}
-    )
-    max_seq_length: int = field(default=128, metadata={"help": "Tokens a sequence."})
-    mlm_probability: float = field(default=0.15, metadata={"help": "The share of tokens to predict."})
     max_train_samples: int | None = field(default=None, metadata={"help": "Train on this many sequences only."})
-    max_eval_samples: int | None = field(default=None, metadata={"help": "Evaluate on this many sequences only."})
     preprocessing_num_workers: int | None = field(default=None, metadata={"help": "Processes that tokenise."})
 
     def __post_init__(self):
-        sources = [self.dataset_name is not None, self.train_file is not None, self.python_prose]
-        if sum(sources) != 1:
-            raise ValueError("Name the text with exactly one of `dataset_name`, `train_file` and `python_prose`.")
-        if self.validation_file is not None and self.train_file is None:
-            raise ValueError(
-                "`validation_file` goes with `train_file`; the other sources have a dev split of their own."
-            )
-        if self.python_prose and (self.streaming or self.text_column != "text"):
-            raise ValueError("`python_prose` is in memory and has the column 'text': leave out the other options.")
+        super().__post_init__()
+        if self.python_prose and self.streaming:
+            raise ValueError("`python_prose` is in memory: leave out `streaming`.")
         if self.streaming and self.preprocessing_num_workers is not None:
             raise ValueError("`preprocessing_num_workers` does not go with `streaming`; set `dataloader_num_workers`.")
-
-
-def parse_arguments(argv: list[str] | None):
-    parser = HfArgumentParser((ModelArguments, DataTrainingArguments, SupernetTrainingArguments))
-    argv = sys.argv[1:] if argv is None else argv
-    if len(argv) == 1 and argv[0].endswith(".json"):
-        parsed = parser.parse_json_file(argv[0])
-    elif len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
-        parsed = parser.parse_yaml_file(argv[0])
-    else:
-        parsed = parser.parse_args_into_dataclasses(argv)
-    training_args = parsed[-1]
-    words = {"true": True, "false": None}
-    checkpoint = training_args.resume_from_checkpoint
-    training_args.resume_from_checkpoint = words.get(str(checkpoint).lower(), checkpoint)
-    return parsed
-
-
-def set_up_logging(training_args: SupernetTrainingArguments) -> None:
-    logging.basicConfig(
-        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s",
-        datefmt="%m/%d/%Y %H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stdout)],
-    )
-    level = training_args.get_process_log_level()
-    logger.setLevel(level)
-    datasets.utils.logging.set_verbosity(level)
-    transformers.utils.logging.set_verbosity(level)
-    logger.warning(
-        f"Process rank: {training_args.process_index} of {training_args.world_size}, device: {training_args.device}"
-    )
-
-
-def load_corpus(data_args: DataTrainingArguments, seed: int):
-    if data_args.python_prose:
-        return python_prose(data_args.validation_split_percentage, seed)
-    return load_text_corpus(
-        data_args.dataset_name,
-        data_args.dataset_config_name,
-        train_file=data_args.train_file,
-        validation_file=data_args.validation_file,
-        text_column=data_args.text_column,
-        streaming=data_args.streaming,
-        validation_split_percentage=data_args.validation_split_percentage,
-        seed=seed,
-    )
 
 
 def load_tokenizer(
@@ -237,8 +168,7 @@ def load_supernet(model_args: ModelArguments, max_seq_length: int) -> SupernetBe
 
 def check_arguments(data_args: DataTrainingArguments, training_args: SupernetTrainingArguments) -> None:
     """What can be said before anything is read."""
-    if not (training_args.do_train or training_args.do_eval):
-        raise ValueError("There is nothing to do: pass `do_train`, `do_eval`, or both.")
+    check_actions(training_args)
     if data_args.streaming and training_args.do_train and training_args.max_steps <= 0:
         raise ValueError("A stream has no known length: say with `max_steps` how long to train on it.")
     if training_args.resume_from_checkpoint is True:
@@ -275,7 +205,7 @@ def prepare(model_args: ModelArguments, data_args: DataTrainingArguments, traini
     space = SearchSpace.from_config(config)
     training_args.build_sampler(space)
     training_args.build_alignment(space)
-    corpus = load_corpus(data_args, training_args.seed)
+    corpus = data_args.load(training_args.seed, data_args.streaming)
     tokenizer = load_tokenizer(model_args, data_args, training_args, corpus)
     if model is None:
         config.vocab_size, config.pad_token_id = len(tokenizer), tokenizer.pad_token_id
@@ -287,21 +217,18 @@ def prepare(model_args: ModelArguments, data_args: DataTrainingArguments, traini
 
 def card_facts(model_args: ModelArguments, data_args: DataTrainingArguments) -> dict[str, Any]:
     """What the card says that the trainer does not know."""
-    facts: dict[str, Any] = {"finetuned_from": model_args.model_name_or_path}
-    if data_args.dataset_name is not None:
-        names = (data_args.dataset_name, data_args.dataset_config_name)
-        facts |= {"dataset": " ".join(name for name in names if name), "dataset_tags": data_args.dataset_name}
-    elif data_args.python_prose:
-        facts["dataset"] = "the English prose of a Python installation"
-    else:
-        facts["dataset"] = "local files"
-    return facts
+    return {
+        "finetuned_from": model_args.model_name_or_path,
+        "dataset": data_args.description,
+        "dataset_tags": data_args.dataset_name,
+    }
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
-    model_args, data_args, training_args = parse_arguments(argv)
+    types = (ModelArguments, DataTrainingArguments, SupernetTrainingArguments)
+    model_args, data_args, training_args = parse_arguments(types, argv)
     check_arguments(data_args, training_args)
-    set_up_logging(training_args)
+    set_up_logging(logger, training_args)
     set_seed(training_args.seed)
 
     # One process makes what the others then read: the tokenizer, and the tokenised corpus in the cache.

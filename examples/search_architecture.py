@@ -27,28 +27,26 @@ model (`child/`). A search that was killed goes on with `--resume`, and ends as 
 The options can also come from one `.json` or `.yaml` file: `python examples/search_architecture.py options.yaml`.
 """
 
-import logging
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pandas as pd
 import torch
-import transformers
 from accelerate import Accelerator
 from accelerate.logging import get_logger
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
-from transformers import AutoConfig, AutoTokenizer, HfArgumentParser, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
-from hf_supernet.data import MaskingCollator, load_text_corpus, python_prose, tokenize_corpus
+from hf_supernet.data import MaskingCollator, tokenize_corpus
+from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.export import CardFacts, export_child
 from hf_supernet.files import write_json
 from hf_supernet.plotting import plot_pareto
+from hf_supernet.scripts import parse_arguments, set_up_accelerate_logging
 from hf_supernet.search import (
     AdditiveCost,
     Constraint,
@@ -87,11 +85,11 @@ class ModelArguments:
 
 
 @dataclass
-class DataArguments:
+class DataArguments(TextArguments):
     """The dev text. What is named as for the training gives the dev split that the training did not see."""
 
-    dataset_name: str | None = field(default=None, metadata={"help": "A data set of the Hub."})
-    dataset_config_name: str | None = field(default=None, metadata={"help": "Its configuration."})
+    trains = False
+
     train_file: list[str] | None = field(
         default=None, metadata={"help": "The training files, where the dev split was held out of them."}
     )
@@ -99,29 +97,19 @@ class DataArguments:
         default=None, metadata={"help": "Local parquet, CSV, JSON or txt files, or patterns: the dev text."}
     )
     python_prose: bool = field(default=False, metadata={"help": "The dev split of the Python installation's prose."})
-    text_column: str = field(default="text", metadata={"help": "The column that holds the text."})
-    validation_split_percentage: int = field(
-        default=5, metadata={"help": "Percent of the documents held out where there is no validation split."}
-    )
     data_seed: int = field(
         default=42,
         metadata={"help": "Seed of the held-out split and of the masks: the training's, for its dev split."},
     )
-    max_seq_length: int = field(default=128, metadata={"help": "Tokens a sequence."})
-    mlm_probability: float = field(default=0.15, metadata={"help": "The share of tokens to predict."})
     max_eval_samples: int | None = field(default=512, metadata={"help": "Evaluate on this many sequences only."})
     per_device_eval_batch_size: int = field(default=32, metadata={"help": "Sequences a batch and process."})
 
     def __post_init__(self):
-        files = self.train_file is not None or self.validation_file is not None
-        if sum([self.dataset_name is not None, files, self.python_prose]) != 1:
+        super().__post_init__()
+        if self.per_device_eval_batch_size < 1:
             raise ValueError(
-                "Name the dev text with exactly one of `dataset_name`, `validation_file` (or `train_file`) and"
-                " `python_prose`."
+                f"`per_device_eval_batch_size` must be at least 1, got {self.per_device_eval_batch_size}."
             )
-        for name in ("max_eval_samples", "per_device_eval_batch_size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
 
 
 @dataclass
@@ -153,28 +141,6 @@ class SearchArguments:
     latency_device: str | None = field(default=None, metadata={"help": "Where; by default where the search runs."})
     latency_num_threads: int | None = field(default=None, metadata={"help": "Threads; by default all of PyTorch's."})
     latency_min_run_time: float = field(default=0.5, metadata={"help": "Seconds for which each operator is run."})
-
-
-def parse_arguments(argv: list[str] | None):
-    parser = HfArgumentParser((ModelArguments, DataArguments, SearchArguments))
-    argv = sys.argv[1:] if argv is None else argv
-    if len(argv) == 1 and argv[0].endswith(".json"):
-        return parser.parse_json_file(argv[0])
-    if len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
-        return parser.parse_yaml_file(argv[0])
-    return parser.parse_args_into_dataclasses(argv)
-
-
-def set_up_logging(accelerator: Accelerator) -> None:
-    logging.basicConfig(
-        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s",
-        datefmt="%m/%d/%Y %H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stdout)],
-        level=logging.INFO,
-    )
-    if not accelerator.is_main_process:
-        datasets.utils.logging.set_verbosity_error()
-        transformers.utils.logging.set_verbosity_error()
 
 
 def check_output_dir(search_args: SearchArguments) -> None:
@@ -210,18 +176,7 @@ def load_supernet(model_args: ModelArguments) -> SupernetBertForMaskedLM:
 
 
 def load_dev_batches(data_args: DataArguments, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, torch.Tensor]]:
-    if data_args.python_prose:
-        corpus = python_prose(data_args.validation_split_percentage, data_args.data_seed)
-    else:
-        corpus = load_text_corpus(
-            data_args.dataset_name,
-            data_args.dataset_config_name,
-            train_file=data_args.train_file,
-            validation_file=data_args.validation_file,
-            text_column=data_args.text_column,
-            validation_split_percentage=data_args.validation_split_percentage,
-            seed=data_args.data_seed,
-        )
+    corpus = data_args.load(data_args.data_seed)
     dev = tokenize_corpus(corpus["validation"], tokenizer, data_args.max_seq_length, data_args.text_column)
     if data_args.max_eval_samples is not None:
         dev = dev.take(data_args.max_eval_samples)
@@ -345,9 +300,9 @@ def write_outputs(
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
-    model_args, data_args, search_args = parse_arguments(argv)
+    model_args, data_args, search_args = parse_arguments((ModelArguments, DataArguments, SearchArguments), argv)
     accelerator = Accelerator()
-    set_up_logging(accelerator)
+    set_up_accelerate_logging(accelerator)
     check_output_dir(search_args)
 
     # What can be wrong is checked in the order of what it takes to check it.

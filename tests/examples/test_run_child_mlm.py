@@ -94,5 +94,5 @@ def test_nothing_to_do(tmp_path, text):
 
 
 def test_two_texts(tmp_path, text):
-    with pytest.raises(ValueError, match="exactly one of `dataset_name` and `train_file`"):
+    with pytest.raises(ValueError, match="exactly one of `dataset_name`, `train_file` and `python_prose`"):
         run_child_mlm.main(arguments(tmp_path, text, tmp_path / "out", "--do_train", "--dataset_name", "x"))

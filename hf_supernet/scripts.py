@@ -1,0 +1,130 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the scripts in `examples/` share: how they read their options and how they log."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import transformers
+from accelerate import Accelerator
+from transformers import HfArgumentParser, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+
+def parse_arguments(types: Sequence[type], argv: Sequence[str] | None = None) -> tuple[Any, ...]:
+    """
+    Reads the options of a script, from the command line or from one `.json` or `.yaml` file.
+
+    Args:
+        types (`Sequence[type]`):
+            The dataclasses whose fields are the options.
+        argv (`Sequence[str]`, *optional*):
+            The options; by default those of the command line. A single name of a `.json`, `.yaml` or `.yml` file stands
+            for the options in it.
+
+    Returns:
+        `tuple`: an object of each type. In a [`~transformers.TrainingArguments`], `resume_from_checkpoint` is `True`
+        (the last checkpoint), `None` or a name, however it was spelled.
+    """
+    parser = HfArgumentParser(tuple(types))
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if len(argv) == 1 and argv[0].endswith(".json"):
+        parsed = parser.parse_json_file(argv[0])
+    elif len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
+        parsed = parser.parse_yaml_file(argv[0])
+    else:
+        parsed = parser.parse_args_into_dataclasses(argv)
+    for arguments in parsed:
+        if isinstance(arguments, TrainingArguments):
+            checkpoint = arguments.resume_from_checkpoint
+            arguments.resume_from_checkpoint = {"true": True, "false": None}.get(str(checkpoint).lower(), checkpoint)
+    return parsed
+
+
+def check_actions(training_args: TrainingArguments, actions: Sequence[str] = ("do_train", "do_eval")) -> None:
+    """
+    Checks that there is something to do.
+
+    Raises:
+        ValueError: where none of `actions`, the names of options, is set.
+    """
+    if not any(getattr(training_args, action) for action in actions):
+        raise ValueError(f"There is nothing to do: pass at least one of {', '.join(f'`{name}`' for name in actions)}.")
+
+
+def check_checkpoint(training_args: TrainingArguments) -> None:
+    """
+    Checks that there is a checkpoint to resume from, if one was asked for.
+
+    Raises:
+        FileNotFoundError: where there is none of that name, or for `True` none in `output_dir`.
+    """
+    name, output_dir = training_args.resume_from_checkpoint, training_args.output_dir
+    if name is True:
+        if not Path(output_dir).is_dir() or get_last_checkpoint(output_dir) is None:
+            raise FileNotFoundError(f'`resume_from_checkpoint`: "{output_dir}" has no checkpoint `checkpoint-*`.')
+    elif name is not None and not Path(name).is_dir():
+        raise FileNotFoundError(f'`resume_from_checkpoint`: there is no folder "{name}".')
+
+
+def set_up_logging(logger: logging.Logger, training_args: TrainingArguments) -> None:
+    """
+    Sends log lines to the standard output, at the level that the training arguments name (by default: info on the
+    process that logs, warnings on the others).
+
+    Args:
+        logger (`logging.Logger`):
+            The script's own.
+        training_args ([`~transformers.TrainingArguments`]):
+            What says the level.
+    """
+    _log_to_stdout()
+    if training_args.should_log:
+        transformers.utils.logging.set_verbosity_info()  # the default of `log_level` is what is set here
+    level = training_args.get_process_log_level()
+    logger.setLevel(level)
+    datasets.utils.logging.set_verbosity(level)
+    transformers.utils.logging.set_verbosity(level)
+    transformers.utils.logging.enable_default_handler()
+    transformers.utils.logging.enable_explicit_format()
+    logger.warning(
+        f"Process {training_args.process_index} of {training_args.world_size}, device: {training_args.device}"
+    )
+
+
+def set_up_accelerate_logging(accelerator: Accelerator) -> None:
+    """
+    Sends log lines to the standard output: those of the script from info on, those of the libraries from warnings on, and
+    from other processes than the first of a machine their errors only.
+    """
+    _log_to_stdout(level=logging.INFO)
+    logging.getLogger("accelerate").setLevel(logging.WARNING)
+    for library in (datasets, transformers):
+        library.utils.logging.set_verbosity(logging.WARNING if accelerator.is_local_main_process else logging.ERROR)
+
+
+def _log_to_stdout(**options) -> None:
+    logging.basicConfig(
+        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s",
+        datefmt="%m/%d/%Y %H:%M:%S",
+        handlers=[logging.StreamHandler(sys.stdout)],
+        **options,
+    )
+
+
+__all__ = ["check_actions", "check_checkpoint", "parse_arguments", "set_up_accelerate_logging", "set_up_logging"]

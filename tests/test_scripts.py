@@ -1,0 +1,101 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the scripts share: their options from the command line and from files, and the checks before any work."""
+
+import json
+import logging
+import sys
+from dataclasses import dataclass
+
+import datasets
+import pytest
+import transformers
+import yaml
+from transformers import TrainingArguments
+
+from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
+
+
+@dataclass
+class Sizes:
+    width: int = 3
+    names: list[str] | None = None
+
+
+GIVEN = {"width": 7, "names": ["one", "two"], "output_dir": "out", "resume_from_checkpoint": "TRUE", "use_cpu": True}
+
+
+@pytest.mark.parametrize("source", ["line", "sys.argv", "options.json", "options.yaml", "options.yml"])
+def test_options_from_the_line_and_from_files(source, tmp_path, monkeypatch):
+    line = [
+        "--width",
+        "7",
+        "--names",
+        "one",
+        "two",
+        "--output_dir",
+        "out",
+        "--resume_from_checkpoint",
+        "true",
+        "--use_cpu",
+    ]
+    if source.startswith("options"):
+        write = json.dumps if source.endswith("json") else yaml.safe_dump
+        (tmp_path / source).write_text(write(GIVEN))
+        line = [str(tmp_path / source)]
+    monkeypatch.setattr(sys, "argv", ["script.py", *line])
+    sizes, training_args = parse_arguments((Sizes, TrainingArguments), None if source == "sys.argv" else line)
+    assert sizes == Sizes(7, ["one", "two"])
+    assert training_args.output_dir == "out" and training_args.resume_from_checkpoint is True
+
+
+@pytest.mark.parametrize(("given", "expected"), [("False", None), ("some/folder", "some/folder")])
+def test_checkpoint_option(given, expected):
+    (training_args,) = parse_arguments([TrainingArguments], ["--resume_from_checkpoint", given, "--use_cpu"])
+    assert training_args.resume_from_checkpoint == expected
+
+
+def arguments(**options) -> TrainingArguments:
+    return TrainingArguments(use_cpu=True, **options)
+
+
+def test_nothing_to_do():
+    with pytest.raises(ValueError, match="nothing to do: pass at least one of `do_train`, `do_eval`"):
+        check_actions(arguments(do_predict=True))
+    check_actions(arguments(do_predict=True), ("do_train", "do_predict"))
+
+
+def test_a_checkpoint_that_is_not_there(tmp_path):
+    for name, message in (("nowhere", 'there is no folder "nowhere"'), (True, "has no checkpoint `checkpoint-")):
+        for output in (tmp_path, tmp_path / "new"):
+            with pytest.raises(FileNotFoundError, match=message):
+                check_checkpoint(arguments(output_dir=str(output), resume_from_checkpoint=name))
+    (tmp_path / "checkpoint-3").mkdir()
+    for name in (True, str(tmp_path / "checkpoint-3"), None):
+        check_checkpoint(arguments(output_dir=str(tmp_path), resume_from_checkpoint=name))
+
+
+@pytest.mark.parametrize(
+    ("options", "level"), [({}, logging.INFO), ({"log_level": "error"}, logging.ERROR)], ids=["default", "error"]
+)
+def test_the_level_reaches_script_and_libraries(options, level):
+    logger = logging.getLogger("a script")
+    libraries = (transformers.utils.logging, datasets.utils.logging)
+    before = [library.get_verbosity() for library in libraries]
+    try:
+        set_up_logging(logger, arguments(**options))
+        assert [logger.level, *(library.get_verbosity() for library in libraries)] == [level] * 3
+    finally:
+        for library, verbosity in zip(libraries, before, strict=True):
+            library.set_verbosity(verbosity)
