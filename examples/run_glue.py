@@ -44,15 +44,15 @@ The options can also come from one `.json` or `.yaml` file: `python examples/run
 
 import logging
 import os
-import sys
 from typing import Any
 
 import datasets
-import transformers
+import numpy as np
 from transformers import (
+    DataCollator,
     DataCollatorWithPadding,
-    EvalPrediction,
-    HfArgumentParser,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
     Trainer,
     TrainingArguments,
     default_data_collator,
@@ -64,6 +64,7 @@ from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.evaluation.glue_card import FineTuningCard
 from hf_supernet.files import replacing
+from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
 from hf_supernet.training.finetuning import ModelArguments, fine_tuning_card, load_classifier
 
 
@@ -95,44 +96,6 @@ class GlueTrainer(Trainer):
             self.card.write(self.args.output_dir)
 
 
-def parse_arguments(argv: list[str]) -> tuple[ModelArguments, GlueDataArguments, TrainingArguments]:
-    parser = HfArgumentParser((ModelArguments, GlueDataArguments, TrainingArguments))
-    if len(argv) == 1 and argv[0].endswith(".json"):
-        model_args, data_args, training_args = parser.parse_json_file(argv[0])
-    elif len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
-        model_args, data_args, training_args = parser.parse_yaml_file(argv[0])
-    else:
-        model_args, data_args, training_args = parser.parse_args_into_dataclasses(argv)
-    if not (training_args.do_train or training_args.do_eval or training_args.do_predict):
-        raise ValueError("There is nothing to do: pass at least one of `do_train`, `do_eval`, `do_predict`.")
-    checkpoint = training_args.resume_from_checkpoint
-    checkpoint = {"True": True, "true": True}.get(checkpoint, checkpoint)  # True: the last one of `output_dir`
-    if isinstance(checkpoint, str) and not os.path.isdir(checkpoint):
-        raise FileNotFoundError(f'`resume_from_checkpoint`: there is no folder "{checkpoint}".')
-    training_args.resume_from_checkpoint = checkpoint
-    return model_args, data_args, training_args
-
-
-def set_up_logging(training_args: TrainingArguments) -> None:
-    logging.basicConfig(
-        format="%(asctime)s - %(levelname)s - %(name)s - %(message)s",
-        datefmt="%m/%d/%Y %H:%M:%S",
-        handlers=[logging.StreamHandler(sys.stdout)],
-    )
-    if training_args.should_log:
-        transformers.utils.logging.set_verbosity_info()
-    log_level = training_args.get_process_log_level()
-    logger.setLevel(log_level)
-    datasets.utils.logging.set_verbosity(log_level)
-    transformers.utils.logging.set_verbosity(log_level)
-    transformers.utils.logging.enable_default_handler()
-    transformers.utils.logging.enable_explicit_format()
-    logger.warning(
-        f"Process rank: {training_args.local_process_index}, device: {training_args.device}, "
-        f"n_gpu: {training_args.n_gpu}, distributed training: {training_args.parallel_mode.value == 'distributed'}"
-    )
-
-
 def hyperparameters(args: TrainingArguments) -> dict[str, Any]:
     if not args.do_train:
         return {}
@@ -148,16 +111,76 @@ def hyperparameters(args: TrainingArguments) -> dict[str, Any]:
     }
 
 
+def used_kinds(training_args: TrainingArguments) -> list[str]:
+    """The kinds of data that the run needs."""
+    used = {"train": training_args.do_train, "validation": training_args.do_eval, "test": training_args.do_predict}
+    return [kind for kind, is_used in used.items() if is_used]
+
+
+def tokenize(
+    data: GlueData,
+    data_args: GlueDataArguments,
+    training_args: TrainingArguments,
+    tokenizer: PreTrainedTokenizerBase,
+    config: PreTrainedConfig,
+) -> dict[str, dict[str, datasets.Dataset]]:
+    """For `train`, `validation` and `test`: each part, by the ending of its metrics; nothing where it is not used."""
+    tokenized: dict[str, dict[str, datasets.Dataset]] = {"train": {}, "validation": {}, "test": {}}
+    with training_args.main_process_first(desc="tokenizing the data"):
+        for kind in used_kinds(training_args):
+            splits = data_args.subsets(kind, data.splits_of(kind))
+            tokenized[kind] = {
+                ending: data.tokenize(split, tokenizer, config, data_args) for ending, split in splits.items()
+            }
+    return tokenized
+
+
+def get_collator(
+    data_args: GlueDataArguments, training_args: TrainingArguments, tokenizer: PreTrainedTokenizerBase
+) -> DataCollator:
+    if data_args.pad_to_max_length:
+        return default_data_collator
+    mixed_precision = training_args.fp16 or training_args.bf16
+    return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if mixed_precision else None)
+
+
+def logits_of(predictions: Any) -> np.ndarray:
+    """The logits, which are the first of what a model that also returns hidden states predicts."""
+    return predictions[0] if isinstance(predictions, tuple) else predictions
+
+
+def train(trainer: GlueTrainer) -> None:
+    result = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
+    metrics = result.metrics | {"train_samples": len(trainer.train_dataset)}
+    trainer.save_model()  # the tokenizer too
+    trainer.log_metrics("train", metrics)
+    trainer.save_metrics("train", metrics)
+    trainer.save_state()
+
+
+def evaluate(trainer: GlueTrainer, tokenized: dict[str, datasets.Dataset]) -> dict[str, float]:
+    """The metrics of all parts, logged, saved, and put on the card."""
+    results: dict[str, float] = {}
+    for ending, dataset in tokenized.items():
+        metrics = trainer.evaluate(eval_dataset=dataset) | {"eval_samples": len(dataset)}
+        metrics = {f"{name}{ending}": value for name, value in metrics.items()}
+        results |= metrics
+        trainer.log_metrics("eval", metrics)
+        trainer.save_metrics("eval", results)
+    trainer.card.metrics.update(results)
+    return results
+
+
 def predict(trainer: GlueTrainer, data: GlueData, tokenized: dict[str, datasets.Dataset]) -> None:
     for ending, dataset in tokenized.items():
         output = trainer.predict(dataset, metric_key_prefix="predict")
         metrics = {f"{name}{ending}": value for name, value in output.metrics.items()}
         trainer.log_metrics("predict", metrics)
         trainer.save_metrics("predict", metrics)
-        logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
         if trainer.is_world_process_zero():
+            table = data.prediction_table(logits_of(output.predictions), trainer.model.config)
             with replacing(os.path.join(trainer.args.output_dir, data.predictions_file(ending))) as temporary:
-                temporary.write_text(data.prediction_table(logits, trainer.model.config), encoding="utf-8")
+                temporary.write_text(table, encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
@@ -171,79 +194,35 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     Returns:
         `dict[str, float]`: The metrics of the evaluation, empty without `--do_eval`.
     """
-    model_args, data_args, training_args = parse_arguments(sys.argv[1:] if argv is None else argv)
-    set_up_logging(training_args)
+    model_args, data_args, training_args = parse_arguments(
+        (ModelArguments, GlueDataArguments, TrainingArguments), argv
+    )
+    check_actions(training_args, ("do_train", "do_eval", "do_predict"))
+    check_checkpoint(training_args)
+    set_up_logging(logger, training_args)
     logger.info(f"Training/evaluation parameters {training_args}")
     set_seed(training_args.seed)
 
-    kinds = {
-        "train": training_args.do_train,
-        "validation": training_args.do_eval,
-        "test": training_args.do_predict,
-    }
     with training_args.main_process_first(desc="loading the data"):
-        data = load_glue_data(
-            data_args, [kind for kind, used in kinds.items() if used], model_args.cache_dir, model_args.token
-        )
+        data = load_glue_data(data_args, used_kinds(training_args), model_args.cache_dir, model_args.token)
     model, tokenizer = load_classifier(model_args, data_args, data, trains=training_args.do_train)
-
-    def prepare(kind: str) -> dict[str, datasets.Dataset]:
-        if not kinds[kind]:
-            return {}
-        splits = data_args.subsets(kind, data.splits_of(kind))
-        with training_args.main_process_first(desc="tokenizing the data"):
-            return {
-                ending: data.tokenize(split, tokenizer, model.config, data_args) for ending, split in splits.items()
-            }
-
-    train_dataset, eval_datasets, test_datasets = prepare("train").get(""), prepare("validation"), prepare("test")
-
-    def compute_metrics(p: EvalPrediction) -> dict[str, float]:
-        logits = p.predictions[0] if isinstance(p.predictions, tuple) else p.predictions
-        return data.score(logits, p.label_ids, model.config)
-
-    if data_args.pad_to_max_length:
-        data_collator = default_data_collator
-    else:
-        mixed_precision = training_args.fp16 or training_args.bf16
-        data_collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if mixed_precision else None)
-
+    tokenized = tokenize(data, data_args, training_args, tokenizer, model.config)
+    settings = hyperparameters(training_args)
     trainer = GlueTrainer(
         model=model,
         args=training_args,
-        train_dataset=train_dataset,
-        eval_dataset=eval_datasets.get(""),
-        compute_metrics=compute_metrics,
+        train_dataset=tokenized["train"].get(""),
+        eval_dataset=tokenized["validation"].get(""),
+        compute_metrics=lambda output: data.score(logits_of(output.predictions), output.label_ids, model.config),
         processing_class=tokenizer,
-        data_collator=data_collator,
-        card=fine_tuning_card(
-            model_args,
-            data_args,
-            training_args.output_dir,
-            training_args.hub_model_id,
-            hyperparameters(training_args),
-        ),
+        data_collator=get_collator(data_args, training_args, tokenizer),
+        card=fine_tuning_card(model_args, data_args, training_args.output_dir, training_args.hub_model_id, settings),
     )
 
     if training_args.do_train:
-        train_result = trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
-        metrics = train_result.metrics | {"train_samples": len(train_dataset)}
-        trainer.save_model()  # the tokenizer too
-        trainer.log_metrics("train", metrics)
-        trainer.save_metrics("train", metrics)
-        trainer.save_state()
-
-    results = {}
-    for ending, eval_dataset in eval_datasets.items():
-        metrics = trainer.evaluate(eval_dataset=eval_dataset) | {"eval_samples": len(eval_dataset)}
-        metrics = {f"{name}{ending}": value for name, value in metrics.items()}
-        results.update(metrics)
-        trainer.log_metrics("eval", metrics)
-        trainer.save_metrics("eval", results)
-    trainer.card.metrics.update(results)
-
-    predict(trainer, data, test_datasets)
-
+        train(trainer)
+    results = evaluate(trainer, tokenized["validation"])
+    predict(trainer, data, tokenized["test"])
     if training_args.push_to_hub:
         trainer.push_to_hub()
     elif training_args.do_train:
