@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from .architecture import Architecture
+from .import_hooks import after_import
 from .models.searched_bert import (
     Operator,
     SearchedBertConfig,
@@ -69,6 +70,9 @@ SearchedBertForMultipleChoice.register_for_auto_class("AutoModelForMultipleChoic
 SearchedBertForQuestionAnswering.register_for_auto_class("AutoModelForQuestionAnswering")
 SearchedBertForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
 SearchedBertForTokenClassification.register_for_auto_class("AutoModelForTokenClassification")
+
+# PEFT learns what to adapt in our models, whichever of the two is imported first.
+after_import("peft", lambda: importlib.import_module(".peft", __name__))
 
 # What trains, searches and exports is imported when it is asked for: who only loads a searched model does not wait for it.
 _LAZY = {

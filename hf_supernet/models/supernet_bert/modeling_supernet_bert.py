@@ -158,6 +158,9 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         Returns:
             [`SearchedBertModel`] or the model with the head that this one has, on the same device, of the same dtype
             and in the same mode (training or evaluation).
+
+        Raises:
+            ValueError: for an architecture outside the search space, and where the supernet has adapters.
         """
         architecture = self.resolve_architecture(architecture)
         config = self.config.child_config(architecture.operators)
@@ -170,6 +173,8 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
             own_prefix = child_prefix = ""
         weights = {}
         for name, tensor in self.state_dict().items():
+            if ".base_layer." in name:
+                raise ValueError("The supernet has adapters, a child has none: call `hf_supernet.peft.merge_lora`.")
             if name.startswith(own_prefix):
                 name = child_prefix + name.removeprefix(own_prefix)
             head, marker, tail = name.partition("encoder.layer.")
