@@ -16,7 +16,7 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from huggingface_hub import EvalResult, ModelCardData
 
@@ -48,6 +48,9 @@ class FineTuningCard:
             The results so far, with the Trainer's names (`eval_accuracy`, `eval_accuracy_mm`, `eval_samples`).
     """
 
+    description: ClassVar[str] = "Text classifier"
+    pipeline_tag: ClassVar[str] = "text-classification"
+
     model_name: str
     start: str
     random_init: bool
@@ -74,7 +77,7 @@ class FineTuningCard:
         splits = task.validation_splits if task else ("validation",)
         results = [
             EvalResult(
-                task_type="text-classification",
+                task_type=self.pipeline_tag,
                 task_name="Text Classification",
                 dataset_type="nyu-mll/glue" if task else self.dataset_name or "custom",
                 dataset_name=self.data_name,
@@ -89,7 +92,7 @@ class FineTuningCard:
         ]
         return ModelCardData(
             library_name="transformers",
-            pipeline_tag="text-classification",
+            pipeline_tag=self.pipeline_tag,
             language="en" if self.task_name else None,
             base_model=None if self.random_init or Path(self.start).exists() else self.start,
             datasets=[self.dataset_name] if self.dataset_name else None,
@@ -98,6 +101,15 @@ class FineTuningCard:
             eval_results=results or None,
         )
 
+    @property
+    def usage(self) -> list[str]:
+        """The lines of Python that load the model and use it."""
+        return [
+            "from transformers import pipeline",
+            "",
+            f'classifier = pipeline("{self.pipeline_tag}", model="{self.model_name}")',
+        ]
+
     def text(self) -> str:
         """The section of the card, in Markdown."""
         start = Path(self.start).resolve().name if Path(self.start).exists() else self.start
@@ -105,13 +117,11 @@ class FineTuningCard:
         lines = [
             f"# {self.model_name}",
             "",
-            f"Text classifier, trained on {self.data_name}, starting from {origin}.",
+            f"{self.description}, trained on {self.data_name}, starting from {origin}.",
             "",
             "```python",
             "import hf_supernet  # registers the `searched-bert` architecture; not needed for a plain BERT",
-            "from transformers import pipeline",
-            "",
-            f'classifier = pipeline("text-classification", model="{self.model_name}")',
+            *self.usage,
             "```",
             "",
         ]

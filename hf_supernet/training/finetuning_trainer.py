@@ -1,0 +1,63 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The `Trainer` that fine-tunes ordinary models."""
+
+from typing import Any
+
+from transformers import Trainer, TrainingArguments
+
+from ..evaluation.glue_card import FineTuningCard
+
+
+class FineTuningTrainer(Trainer):
+    """
+    A `Trainer` that counts the loss once and writes our model card.
+
+    The loss of a batch is the mean over its rows, so the Trainer has to divide it by the number of accumulated batches
+    itself. It leaves that out for models that take any keyword argument, as BERT does, and then multiplies by the number of
+    processes too: 4 batches of 4 train with four times the gradient of one batch of 16. `accepts_loss_kwargs` is its switch.
+
+    Args:
+        card (`FineTuningCard`):
+            The card; the metrics are added as they come.
+        **kwargs:
+            The arguments of `Trainer`.
+    """
+
+    def __init__(self, card: FineTuningCard, **kwargs):
+        kwargs["model"].accepts_loss_kwargs = False
+        super().__init__(**kwargs)
+        self.card = card
+
+    def create_model_card(self, *args, **kwargs) -> None:
+        if self.is_world_process_zero():
+            self.card.write(self.args.output_dir)
+
+
+def hyperparameters(args: TrainingArguments) -> dict[str, Any]:
+    """The settings of a training for its card, by a readable name; none where nothing is trained."""
+    if not args.do_train:
+        return {}
+    length = {"steps": args.max_steps} if args.max_steps > 0 else {"epochs": args.num_train_epochs}
+    return {
+        "learning rate": args.learning_rate,
+        "schedule": args.lr_scheduler_type.value,
+        "optimizer": args.optim.value,
+        "batch size": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
+        **length,
+        "seed": args.seed,
+    }
+
+
+__all__ = ["FineTuningTrainer", "hyperparameters"]
