@@ -17,6 +17,7 @@ import difflib
 import glob
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import (
@@ -57,8 +58,9 @@ def load_text_corpus(
     """
     Loads a corpus as the splits `"train"` and `"validation"`.
 
-    Files, their format and the text column are checked before anything is converted. A row is a document. In a `.txt`
-    file a document is a paragraph (up to a blank line), or a line where the file has no blank lines.
+    Files, their format and their columns are checked before anything is converted. Of parquet files only the text (and
+    the document column, where it is used) is read. A row is a document. In a `.txt` file a document is a paragraph (up to
+    a blank line), or a line where the file has no blank lines.
 
     Without a validation split, documents are held out by a hash of their text: the same ones whatever their order, and
     equal documents stay on one side. In memory the share held out is exact; of a stream it is so on average.
@@ -91,7 +93,8 @@ def load_text_corpus(
     Raises:
         FileNotFoundError: for a file that does not exist and a pattern that matches nothing.
         ValueError: for sources that contradict each other, unknown or mixed formats, a column that is not there or
-            holds no text, an empty corpus, and if there is no validation split and none can be made.
+            holds no text, CSV or JSON files with different columns, an empty corpus, and if there is no validation
+            split and none can be made.
     """
     if name_or_path is not None and validation_file is not None:
         raise ValueError("`validation_file` goes with `train_file`; a data set of the Hub has its own splits.")
@@ -105,7 +108,9 @@ def load_text_corpus(
     else:
         if config is not None:
             raise ValueError(f"`config` goes with `name_or_path`, local files have none; got {config!r}.")
-        splits = _load_files(train_file, validation_file, text_column, streaming)
+        holds_out_documents = document_column is not None and validation_file is None
+        columns = [text_column, document_column] if holds_out_documents else [text_column]
+        splits = _load_files(train_file, validation_file, columns, streaming)
     if "validation" not in splits:
         if not 0 < validation_split_percentage < 100:
             raise ValueError(
@@ -207,7 +212,7 @@ def _load_named(
 def _load_files(
     train_file: str | Sequence[str] | None,
     validation_file: str | Sequence[str] | None,
-    text_column: str,
+    columns: list[str],
     streaming: bool,
 ) -> dict[str, Dataset | IterableDataset]:
     given = {"train": (train_file, "train_file"), "validation": (validation_file, "validation_file")}
@@ -218,9 +223,10 @@ def _load_files(
         if in_both:
             raise ValueError(f"In both `train_file` and `validation_file`: {', '.join(in_both)}.")
     for names in files.values():  # all splits are looked into before the first is read
-        for name in names:
-            _check_file(name, text_column)
-    return {split: _open(names, streaming) for split, names in files.items()}
+        found = {name: _check_file(name, columns) for name in names}
+        if Path(names[0]).suffix != ".parquet":
+            _check_same_columns(found)
+    return {split: _open(names, streaming, columns) for split, names in files.items()}
 
 
 def _expand(patterns: str | Sequence[str], argument: str) -> list[str]:
@@ -248,10 +254,13 @@ def _expand(patterns: str | Sequence[str], argument: str) -> list[str]:
     return list(names)
 
 
-def _open(names: list[str], streaming: bool) -> Dataset | IterableDataset:
+def _open(names: list[str], streaming: bool, columns: list[str] | None = None) -> Dataset | IterableDataset:
+    """The rows of files of one format; of parquet, which holds each column apart, only `columns` are read."""
     suffix = Path(names[0]).suffix
-    options = {}
-    if suffix == ".tsv":
+    options: dict[str, Any] = {}
+    if suffix == ".parquet":
+        options["columns"] = columns
+    elif suffix == ".tsv":
         options["sep"] = "\t"
     elif suffix == ".txt":
         options["sample_by"] = "paragraph" if any(_has_blank_lines(name) for name in names) else "line"
@@ -260,12 +269,28 @@ def _open(names: list[str], streaming: bool) -> Dataset | IterableDataset:
     return load_dataset(BUILDERS[suffix], data_files=escaped, split="train", streaming=streaming, **options)
 
 
-def _check_file(name: str, text_column: str):
+def _check_file(name: str, columns: list[str]) -> list[str]:
+    """Checks that the file can be read, and has text and the other columns asked for; returns all that it has."""
     try:
         first_rows = Dataset.from_list(list(_open([name], streaming=True).take(_CHECKED_ROWS)))
     except (ValueError, DatasetsError) as error:  # pyarrow's, pandas' and decoding errors are ValueErrors
         raise ValueError(f"{name!r} can't be read as {BUILDERS[Path(name).suffix]}: {error}") from error
+    text_column, *others = columns
     check_text_column(first_rows, text_column, repr(name))
+    for column in others:
+        check_column(first_rows, column, repr(name))
+    return first_rows.column_names
+
+
+def _check_same_columns(found: dict[str, list[str]]) -> None:
+    """`datasets` reads all columns of these formats, those that the first file has."""
+    first = next(iter(found))
+    for name, columns in found.items():
+        if new := [column for column in columns if column not in found[first]]:
+            raise ValueError(
+                f"The files have different columns: {name!r} has {', '.join(map(repr, new))}, which {first!r} has not."
+                " Give all of them the same columns, or convert them to parquet, of which only what is needed is read."
+            )
 
 
 def _has_blank_lines(name: str, characters: int = 1 << 20) -> bool:

@@ -193,6 +193,47 @@ def test_all_files_are_looked_into_before_the_first_is_read(folder, monkeypatch)
         load_text_corpus(train_file=["good.csv", "other.csv"])
 
 
+@pytest.mark.parametrize("streaming", [False, True], ids=["in memory", "streaming"])
+def test_of_parquet_files_only_the_columns_needed_are_read(streaming):
+    files = [
+        write("one.parquet", ROWS[:20]),
+        write("two.parquet", [{"book": "b", "number": "x", "text": row["text"]} for row in ROWS[20:30]]),
+        write("three.parquet", [{"text": row["text"]} for row in ROWS[30:]]),
+    ]
+    corpus = load_text_corpus(train_file=files, validation_split_percentage=20, streaming=streaming)
+    rows = [row for split in corpus.values() for row in split]
+    assert sorted(row["text"] for row in rows) == sorted(row["text"] for row in ROWS)
+    assert all(set(row) == {"text"} for row in rows)
+
+
+def test_document_column_of_parquet_files():
+    rows = [{**row, "book": row["number"] // 10, "other": 0} for row in ROWS]
+    write("one.parquet", rows[:20])
+    write("two.parquet", [{name: row[name] for name in ("book", "text")} for row in rows[20:]])
+    corpus = load_text_corpus(train_file="*.parquet", document_column="book")
+    assert len(corpus["train"]) == 30 and set(corpus["train"].column_names) == {"text", "book"}
+    with pytest.raises(ValueError, match=r"no column 'number' in 'two.parquet', it has 'book', 'text'"):
+        load_text_corpus(train_file="*.parquet", document_column="number")
+    with pytest.raises(ValueError, match=r"no column 'txt' in 'one.parquet'.*Did you mean 'text'"):
+        load_text_corpus(train_file="*.parquet", text_column="txt")
+    # Without documents to hold out the column is not needed.
+    corpus = load_text_corpus(train_file="one.parquet", validation_file="two.parquet", document_column="boks")
+    assert corpus["validation"].column_names == ["text"]
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["in memory", "streaming"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_csv_and_json_files_with_different_columns(suffix, streaming):
+    write(f"one.{suffix}", ROWS[:20])
+    write(f"two.{suffix}", [{"text": row["text"], "book": "b"} for row in ROWS[20:]])
+    with pytest.raises(ValueError, match=rf"'two.{suffix}' has 'book', which 'one.{suffix}' has not.*parquet"):
+        load_text_corpus(train_file=f"*.{suffix}", streaming=streaming)
+    write(f"two.{suffix}", [{"text": row["text"]} for row in ROWS[20:]])  # one less is well
+    corpus = load_text_corpus(train_file=f"*.{suffix}", streaming=streaming, validation_split_percentage=30)
+    rows = [row for split in corpus.values() for row in split]
+    assert sorted(row["text"] for row in rows) == sorted(row["text"] for row in ROWS)
+
+
 def test_real_text(real_data):
     corpus = load_text_corpus(
         train_file=str(real_data / "text" / "wiki" / "validation-*.parquet"), document_column="source"
