@@ -38,7 +38,8 @@ class ContextTokens:
         length (`np.ndarray` of shape `(num_windows,)`):
             The number of tokens of the context.
         char_start, char_end (`np.ndarray` of shape `(num_windows, longest)`):
-            Which characters of the whole context a token covers; what lies beyond `length` is not used.
+            Which characters of the whole context a token covers; what lies beyond `length` is not used. `longest` is at
+            least 1.
     """
 
     question: np.ndarray
