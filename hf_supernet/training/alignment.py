@@ -15,12 +15,16 @@
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
 from ..architecture import Architecture
 from ..evaluation.evaluator import Evaluator
 from ..models.searched_bert.modeling_searched_bert import prepare_masks
 from ..models.supernet_bert import EncoderState
+
+
+_EPS = 1e-5
 
 
 class AlignmentLoss(nn.Module):
@@ -108,24 +112,57 @@ class AlignmentLoss(nn.Module):
         states = hidden_states[first]
         if not behind:
             return states.new_zeros((), dtype=torch.float32)
+        if attention_mask is not None and attention_mask.all():
+            attention_mask = None  # there is nothing to leave out
         if num_tokens is None:
             num_tokens = states.shape[0] * states.shape[1] if attention_mask is None else attention_mask.sum()
         total = 0.0
         with torch.no_grad():
             state = EncoderState(states, *prepare_masks(model.config, states, attention_mask))
-            targets = list(model.base_model.run_layers(state, anchor, start=first, stop=max(behind) + 1))
-        for index in sorted(behind):
-            total = total + self._error(hidden_states[index + 1], targets[index - first], attention_mask)
+        targets = model.base_model.run_layers(state, anchor, start=first, stop=max(behind) + 1)
+        for index in range(first, max(behind) + 1):
+            with torch.no_grad():
+                target = next(targets)  # one at a time: it is compared while it is in the cache, and then forgotten
+            if index in behind:
+                total = total + self._error(hidden_states[index + 1], target, attention_mask)
         return total / (len(aligned) * num_tokens)
 
     def _error(self, states: torch.Tensor, target: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
         """The squared error, mean over the hidden size, summed over real tokens, in float32."""
         states, target = states.float(), target.float()
         if self.normalized:
-            shape = states.shape[-1:]
-            states, target = nn.functional.layer_norm(states, shape), nn.functional.layer_norm(target, shape)
-        error = (states - target).square().mean(dim=-1)
-        return (error if attention_mask is None else error * attention_mask).sum()
+            return _NormalizedError.apply(states, target, attention_mask)
+        if attention_mask is None:
+            return nn.functional.mse_loss(states, target, reduction="sum") / states.shape[-1]
+        return ((states - target).square().mean(dim=-1) * attention_mask).sum()
+
+
+class _NormalizedError(torch.autograd.Function):
+    """
+    The squared error of two states after a layer norm without weights, mean over the hidden size, summed over real tokens.
+
+    One tensor is kept for the backward pass and one made in it; written with PyTorch's functions, it would be six.
+    """
+
+    @staticmethod
+    def forward(ctx, states: torch.Tensor, target: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        shape = states.shape[-1:]
+        normalized, mean, rstd = torch.native_layer_norm(states, shape, None, None, _EPS)
+        difference = normalized.sub_(nn.functional.layer_norm(target, shape, eps=_EPS))
+        if attention_mask is not None:
+            difference.mul_(attention_mask.unsqueeze(-1))
+        ctx.save_for_backward(states, mean, rstd, difference)
+        flat = difference.flatten()
+        return flat.dot(flat) / states.shape[-1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_output: torch.Tensor):
+        states, mean, rstd, difference = ctx.saved_tensors
+        shape = states.shape[-1:]
+        grad = difference * (2 * grad_output / shape[0])
+        backward = torch.ops.aten.native_layer_norm_backward
+        return backward(grad, states, shape, mean, rstd, None, None, [True, False, False])[0], None, None
 
 
 class Anchor:
