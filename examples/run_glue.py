@@ -53,7 +53,6 @@ from transformers import (
     DataCollatorWithPadding,
     PreTrainedConfig,
     PreTrainedTokenizerBase,
-    Trainer,
     TrainingArguments,
     default_data_collator,
     set_seed,
@@ -62,53 +61,13 @@ from transformers import (
 import hf_supernet  # noqa: F401 (registers `searched-bert` and `supernet-bert` with the Auto classes)
 from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
-from hf_supernet.evaluation.glue_card import FineTuningCard
 from hf_supernet.files import replacing
 from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
 from hf_supernet.training.finetuning import ModelArguments, fine_tuning_card, load_classifier
+from hf_supernet.training.finetuning_trainer import FineTuningTrainer, hyperparameters
 
 
 logger = logging.getLogger(__name__)
-
-
-class GlueTrainer(Trainer):
-    """
-    A `Trainer` that counts the loss once and writes our model card.
-
-    The loss of a batch is the mean over its rows, so the Trainer has to divide it by the number of accumulated batches
-    itself. It leaves that out for models that take any keyword argument, as BERT does, and then multiplies by the number of
-    processes too: 4 batches of 4 train with four times the gradient of one batch of 16. `accepts_loss_kwargs` is its switch.
-
-    Args:
-        card (`FineTuningCard`):
-            The card; the metrics are added as they come.
-        **kwargs:
-            The arguments of `Trainer`.
-    """
-
-    def __init__(self, card: FineTuningCard, **kwargs):
-        kwargs["model"].accepts_loss_kwargs = False
-        super().__init__(**kwargs)
-        self.card = card
-
-    def create_model_card(self, *args, **kwargs) -> None:
-        if self.is_world_process_zero():
-            self.card.write(self.args.output_dir)
-
-
-def hyperparameters(args: TrainingArguments) -> dict[str, Any]:
-    if not args.do_train:
-        return {}
-    batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    length = {"steps": args.max_steps} if args.max_steps > 0 else {"epochs": args.num_train_epochs}
-    return {
-        "learning rate": args.learning_rate,
-        "schedule": args.lr_scheduler_type.value,
-        "optimizer": args.optim.value,
-        "batch size": batch_size,
-        **length,
-        "seed": args.seed,
-    }
 
 
 def used_kinds(training_args: TrainingArguments) -> list[str]:
@@ -149,7 +108,7 @@ def logits_of(predictions: Any) -> np.ndarray:
     return predictions[0] if isinstance(predictions, tuple) else predictions
 
 
-def train(trainer: GlueTrainer) -> None:
+def train(trainer: FineTuningTrainer) -> None:
     result = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
     metrics = result.metrics | {"train_samples": len(trainer.train_dataset)}
     trainer.save_model()  # the tokenizer too
@@ -158,7 +117,7 @@ def train(trainer: GlueTrainer) -> None:
     trainer.save_state()
 
 
-def evaluate(trainer: GlueTrainer, tokenized: dict[str, datasets.Dataset]) -> dict[str, float]:
+def evaluate(trainer: FineTuningTrainer, tokenized: dict[str, datasets.Dataset]) -> dict[str, float]:
     """The metrics of all parts, logged, saved, and put on the card."""
     results: dict[str, float] = {}
     for ending, dataset in tokenized.items():
@@ -171,7 +130,7 @@ def evaluate(trainer: GlueTrainer, tokenized: dict[str, datasets.Dataset]) -> di
     return results
 
 
-def predict(trainer: GlueTrainer, data: GlueData, tokenized: dict[str, datasets.Dataset]) -> None:
+def predict(trainer: FineTuningTrainer, data: GlueData, tokenized: dict[str, datasets.Dataset]) -> None:
     for ending, dataset in tokenized.items():
         output = trainer.predict(dataset, metric_key_prefix="predict")
         metrics = {f"{name}{ending}": value for name, value in output.metrics.items()}
@@ -208,7 +167,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     model, tokenizer = load_classifier(model_args, data_args, data, trains=training_args.do_train)
     tokenized = tokenize(data, data_args, training_args, tokenizer, model.config)
     settings = hyperparameters(training_args)
-    trainer = GlueTrainer(
+    trainer = FineTuningTrainer(
         model=model,
         args=training_args,
         train_dataset=tokenized["train"].get(""),
