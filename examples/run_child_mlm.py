@@ -46,7 +46,13 @@ from transformers import (
 from hf_supernet import SearchedBertForMaskedLM
 from hf_supernet.data import MaskingCollator, tokenize_corpus
 from hf_supernet.data.text_arguments import TextArguments
-from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
+from hf_supernet.scripts import (
+    check_actions,
+    check_checkpoint,
+    naming_damaged_weights,
+    parse_arguments,
+    set_up_logging,
+)
 
 
 logger = logging.getLogger(__name__)
@@ -106,7 +112,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     check_checkpoint(training_args)
     set_up_logging(logger, training_args)
     set_seed(training_args.seed)
-    model = AutoModelForMaskedLM.from_pretrained(model_args.model_name_or_path)
+    with naming_damaged_weights(model_args.model_name_or_path):
+        model = AutoModelForMaskedLM.from_pretrained(model_args.model_name_or_path)
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path)
     train, dev = prepare_data(data_args, training_args, tokenizer)
     training_args.remove_unused_columns = False  # the collator reads `example_id`

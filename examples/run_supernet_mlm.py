@@ -47,7 +47,7 @@ from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data import MaskingCollator, tokenize_corpus, train_tokenizer
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.files import replacing_folder
-from hf_supernet.scripts import check_actions, parse_arguments, set_up_logging
+from hf_supernet.scripts import check_actions, naming_damaged_weights, parse_arguments, set_up_logging
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint, read_supernet_state
 
@@ -157,13 +157,14 @@ def load_supernet(model_args: ModelArguments, max_seq_length: int) -> SupernetBe
             f"`max_seq_length` {max_seq_length} is more than the {config.max_position_embeddings} tokens that the model"
             " reads."
         )
-    if config.model_type == SupernetBertConfig.model_type:
-        if model_args.candidate_operators:
-            raise ValueError("`candidate_operators` are fixed by the supernet; leave them out to train it further.")
-        return SupernetBertForMaskedLM.from_pretrained(model_args.model_name_or_path, **hub_options)
-    return SupernetBertForMaskedLM.from_bert(
-        model_args.model_name_or_path, model_args.candidate_operators, model_args.identity_placement, **hub_options
-    )
+    name, operators = model_args.model_name_or_path, model_args.candidate_operators
+    is_supernet = config.model_type == SupernetBertConfig.model_type
+    if is_supernet and operators:
+        raise ValueError("`candidate_operators` are fixed by the supernet; leave them out to train it further.")
+    with naming_damaged_weights(name):
+        if is_supernet:
+            return SupernetBertForMaskedLM.from_pretrained(name, **hub_options)
+        return SupernetBertForMaskedLM.from_bert(name, operators, model_args.identity_placement, **hub_options)
 
 
 def check_arguments(data_args: DataTrainingArguments, training_args: SupernetTrainingArguments) -> None:

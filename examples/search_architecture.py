@@ -46,7 +46,7 @@ from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.export import CardFacts, export_child
 from hf_supernet.files import write_json
 from hf_supernet.plotting import plot_pareto
-from hf_supernet.scripts import parse_arguments, set_up_accelerate_logging
+from hf_supernet.scripts import naming_damaged_weights, parse_arguments, set_up_accelerate_logging
 from hf_supernet.search import (
     AdditiveCost,
     Constraint,
@@ -164,9 +164,10 @@ def load_config(model_args: ModelArguments) -> SupernetBertConfig:
 
 
 def load_supernet(model_args: ModelArguments) -> SupernetBertForMaskedLM:
-    model, info = SupernetBertForMaskedLM.from_pretrained(
-        model_args.supernet, output_loading_info=True, **model_args.hub_options()
-    )
+    with naming_damaged_weights(model_args.supernet):
+        model, info = SupernetBertForMaskedLM.from_pretrained(
+            model_args.supernet, output_loading_info=True, **model_args.hub_options()
+        )
     if info["missing_keys"]:
         raise ValueError(
             f"'{model_args.supernet}' lacks the weights {', '.join(sorted(info['missing_keys'])[:3])}, ...: a supernet"

@@ -11,17 +11,19 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What the scripts in `examples/` share: how they read their options and how they log."""
+"""What the scripts in `examples/` share: how they read their options, how they log, and what they say of damaged weights."""
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import datasets
 import transformers
 from accelerate import Accelerator
+from safetensors import SafetensorError, safe_open
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -82,6 +84,39 @@ def check_checkpoint(training_args: TrainingArguments) -> None:
         raise FileNotFoundError(f'`resume_from_checkpoint`: there is no folder "{name}".')
 
 
+@contextmanager
+def naming_damaged_weights(name_or_path: str) -> Iterator[None]:
+    """
+    Within this context, an error that safetensors raises of a damaged file says which file, and what to do.
+
+    Args:
+        name_or_path (`str`):
+            What is loaded: a folder, or a Hub id.
+
+    Raises:
+        ValueError: for damaged weights.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        folder = Path(name_or_path)
+        if folder.is_dir():
+            damaged = ", ".join(str(path) for path in sorted(folder.glob("*.safetensors")) if not _is_whole(path))
+            what, remedy = damaged or str(folder), "Copy it anew, or write it anew with the script that made it."
+        else:
+            what = f"The cached file of '{name_or_path}'"
+            remedy = f"Download it anew: `hf download {name_or_path} --force-download`."
+        raise ValueError(f"{what} is damaged or not whole, its weights can't be read ({error}). {remedy}") from error
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with safe_open(path, framework="pt"):
+            return True
+    except SafetensorError:
+        return False
+
+
 def set_up_logging(logger: logging.Logger, training_args: TrainingArguments) -> None:
     """
     Sends log lines to the standard output, at the level that the training arguments name (by default: info on the
@@ -127,4 +162,11 @@ def _log_to_stdout(**options) -> None:
     )
 
 
-__all__ = ["check_actions", "check_checkpoint", "parse_arguments", "set_up_accelerate_logging", "set_up_logging"]
+__all__ = [
+    "check_actions",
+    "check_checkpoint",
+    "naming_damaged_weights",
+    "parse_arguments",
+    "set_up_accelerate_logging",
+    "set_up_logging",
+]

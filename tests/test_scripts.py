@@ -20,11 +20,19 @@ from dataclasses import dataclass
 
 import datasets
 import pytest
+import torch
 import transformers
 import yaml
+from safetensors.torch import load_file, save_file
 from transformers import TrainingArguments
 
-from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
+from hf_supernet.scripts import (
+    check_actions,
+    check_checkpoint,
+    naming_damaged_weights,
+    parse_arguments,
+    set_up_logging,
+)
 
 
 @dataclass
@@ -99,3 +107,25 @@ def test_the_level_reaches_script_and_libraries(options, level):
     finally:
         for library, verbosity in zip(libraries, before, strict=True):
             library.set_verbosity(verbosity)
+
+
+def test_damaged_weights_are_named(tmp_path):
+    for name in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"):
+        save_file({"weight": torch.ones(3)}, tmp_path / name)
+    file = tmp_path / "model-00002-of-00002.safetensors"
+    file.write_bytes(file.read_bytes()[:-4])
+    with (
+        pytest.raises(ValueError, match=rf"^{file} is damaged or not whole.*Copy it anew"),
+        naming_damaged_weights(str(tmp_path)),
+    ):
+        load_file(file)
+    with (
+        pytest.raises(ValueError, match=r"'some/model' is damaged.*hf download some/model"),
+        naming_damaged_weights("some/model"),
+    ):
+        load_file(file)
+
+
+def test_other_errors_pass(tmp_path):
+    with pytest.raises(KeyError), naming_damaged_weights(str(tmp_path)):
+        raise KeyError

@@ -31,6 +31,7 @@ from transformers.utils import logging
 from ..data.glue import GlueData, longest_input
 from ..data.glue_arguments import GlueDataArguments
 from ..evaluation.glue_card import FineTuningCard
+from ..scripts import naming_damaged_weights
 
 
 logger = logging.get_logger(__name__)
@@ -99,7 +100,8 @@ def load_classifier(
         `tuple[PreTrainedModel, PreTrainedTokenizerBase]`: Model and tokenizer.
 
     Raises:
-        ValueError: if the tokenizer is not the model's, or the labels are others and there will be no training.
+        ValueError: if the tokenizer is not the model's, the labels are others and there will be no training, or the
+            weights are damaged.
     """
     hub = {
         "cache_dir": model_args.cache_dir,
@@ -114,12 +116,13 @@ def load_classifier(
     if model_args.random_init:
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=model_args.trust_remote_code)
     else:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            model_args.model_name_or_path,
-            config=config,
-            ignore_mismatched_sizes=model_args.ignore_mismatched_sizes,
-            **hub,
-        )
+        with naming_damaged_weights(model_args.model_name_or_path):
+            model = AutoModelForSequenceClassification.from_pretrained(
+                model_args.model_name_or_path,
+                config=config,
+                ignore_mismatched_sizes=model_args.ignore_mismatched_sizes,
+                **hub,
+            )
     return model, tokenizer
 
 

@@ -88,6 +88,14 @@ def test_the_child_learns_and_stays_what_it_is(tmp_path, text, plain):
     assert metrics["eval_loss"] < untrained["eval_loss"]
 
 
+def test_damaged_weights(tmp_path, text):
+    model = save_child(tmp_path / "child", plain=False)
+    (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"child/model\.safetensors is damaged or not whole"):
+        run_child_mlm.main(arguments(model, text, tmp_path / "out", "--do_train"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_to_do(tmp_path, text):
     with pytest.raises(ValueError, match="nothing to do"):
         run_child_mlm.main(arguments(tmp_path, text, tmp_path / "out"))

@@ -15,6 +15,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -339,6 +340,16 @@ def test_slips_of_one_script(models, tmp_path):
         run("no_trainer", models["bert"], tmp_path, resume_from_checkpoint="last")
     with pytest.raises(ValueError, match="`max_train_steps` must be at least 1, got 0"):
         run("no_trainer", models["bert"], tmp_path, max_train_steps=0)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_damaged_weights(script, models, tmp_path):
+    shutil.copytree(models["searched"], tmp_path / "damaged")
+    file = tmp_path / "damaged" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"damaged/model\.safetensors is damaged or not whole"):
+        run(script, str(tmp_path / "damaged"), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_tokenizer_of_another_model(models, tmp_path):

@@ -243,6 +243,18 @@ def test_python_prose(tmp_path, monkeypatch):
     assert "prose of a Python installation" in (tmp_path / "run" / "README.md").read_text()
 
 
+@pytest.mark.parametrize("kind", ["supernet", "bert"])
+def test_damaged_weights(kind, request, corpus, tmp_path):
+    source = request.getfixturevalue(kind)
+    folder = source[0] if kind == "supernet" else source
+    shutil.copytree(folder, tmp_path / "damaged")
+    file = tmp_path / "damaged" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"damaged/model\.safetensors is damaged or not whole"):
+        run(tmp_path / "run", model_name_or_path=tmp_path / "damaged", train_file=corpus)
+    assert not (tmp_path / "run").exists()
+
+
 BAD_INPUT = [
     ({"train_file": "missing.txt"}, "'missing.txt' of `train_file` does not exist"),
     ({"text_column": "texts"}, r"no column 'texts' in .*Did you mean 'text'\?"),

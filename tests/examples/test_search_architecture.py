@@ -16,6 +16,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -200,6 +201,15 @@ def test_a_supernet_without_the_head(inputs, finished, tmp_path):
     options = {"supernet": str(tmp_path / "base"), "latency_table": finished / "latency_table.json"}
     with pytest.raises(ValueError, match=r"lacks the weights cls\.bias"):
         search_architecture.main(arguments(inputs, tmp_path / "search", **options))
+
+
+def test_damaged_weights(inputs, tmp_path):
+    shutil.copytree(inputs["supernet"], tmp_path / "damaged")
+    file = tmp_path / "damaged" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"damaged/model\.safetensors is damaged or not whole"):
+        search_architecture.main(arguments({**inputs, "supernet": str(tmp_path / "damaged")}, tmp_path / "search"))
+    assert not (tmp_path / "search").exists()
 
 
 def test_an_old_search_is_not_overwritten_and_not_continued_with_other_data(inputs, finished):
