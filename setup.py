@@ -53,6 +53,7 @@ setup(
         "scipy",
         "tokenizers",
         "tqdm",
+        "xxhash",
     ],
     extras_require=EXTRAS,
     classifiers=[

@@ -163,11 +163,20 @@ def damage_weights(folder: Path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def flip_a_bit(folder: Path):
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-100] ^= 1
+    path.write_bytes(content)
+
+
 DAMAGES = [
     (damage_weights, r"model\.safetensors has \d+ bytes instead of \d+"),
+    (flip_a_bit, r"model\.safetensors has other contents than were written"),
     (lambda folder: (folder / "optimizer.pt").unlink(), r"optimizer\.pt is missing"),
     (lambda folder: (folder / SUPERNET_STATE_NAME).unlink(), "no complete checkpoint"),
     (lambda folder: (folder / SUPERNET_STATE_NAME).write_text("{"), "damaged"),
+    (lambda folder: (folder / SUPERNET_STATE_NAME).write_text('{"files": {"optimizer.pt": 7}}'), "damaged"),
 ]
 
 
