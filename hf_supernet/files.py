@@ -17,10 +17,22 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+TOKENIZER_FILES = (
+    "tokenizer*.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template.jinja",
+)
+"""What a tokenizer's `save_pretrained` may write."""
 
 
 @contextmanager
@@ -72,10 +84,38 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(aside)
 
 
+def check_replaceable(directory: str | os.PathLike, patterns: Sequence[str]) -> None:
+    """
+    Checks that a folder may be replaced without a loss: it is not there, is empty, or was written by the same function.
+
+    Args:
+        directory (`str` or `os.PathLike`):
+            The folder that is to be written.
+        patterns (`Sequence[str]`):
+            The files that are written there, with wildcards. The first is always there: it tells an earlier result from
+            a folder that has, say, a tokenizer of its own in it.
+
+    Raises:
+        FileExistsError: where it holds anything else, or is a file.
+    """
+    directory = Path(directory)
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise FileExistsError(f"{directory} is a file. Name a folder.")
+    entries = sorted(directory.iterdir())
+    foreign = [path.name for path in entries if path.is_dir() or not any(path.match(name) for name in patterns)]
+    if entries and not any(path.match(patterns[0]) for path in entries):
+        foreign = foreign or [path.name for path in entries]
+    if foreign:
+        names = ", ".join(foreign[:3]) + (", ..." if foreign[3:] else "")
+        raise FileExistsError(f"{directory} would be replaced, and holds other files ({names}). Name another folder.")
+
+
 def write_json(path: str | os.PathLike, values: Any) -> None:
     """Writes `values` as indented JSON, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-__all__ = ["replacing", "replacing_folder", "write_json"]
+__all__ = ["TOKENIZER_FILES", "check_replaceable", "replacing", "replacing_folder", "write_json"]

@@ -23,7 +23,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .architecture import Architecture
-from .files import replacing_folder
+from .files import TOKENIZER_FILES, check_replaceable, replacing_folder
 from .models.searched_bert import SearchedBertConfig, SearchedBertPreTrainedModel
 from .models.searched_bert.modeling_searched_bert import SearchedBertIdentity
 from .models.supernet_bert import SupernetBertConfig, SupernetBertPreTrainedModel
@@ -52,7 +52,7 @@ _TASK_TYPES = {
     "ForTokenClassification": TaskType.TOKEN_CLS,
     "ForQuestionAnswering": TaskType.QUESTION_ANS,
 }
-_ADAPTER_CONFIG = "adapter_config.json"
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model*.safetensors", "README.md", *TOKENIZER_FILES)
 
 
 def add_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
@@ -219,7 +219,7 @@ def export_adapter(
         model ([`~peft.PeftModel`]):
             From [`add_lora`] or from PEFT itself.
         directory (`str` or `os.PathLike`):
-            Where to. An existing folder is replaced if it is empty, or an adapter's.
+            Where to. An existing folder is replaced if it is empty, or has nothing but earlier adapters in it.
         tokenizer ([`~transformers.PreTrainedTokenizerBase`], *optional*):
             Saved with the adapters.
 
@@ -227,23 +227,20 @@ def export_adapter(
         `Path`: the folder.
 
     Raises:
-        FileExistsError: where something else stands at `directory`.
+        FileExistsError: where `directory` holds anything else.
     """
     directory = Path(directory).resolve()
-    if directory.exists() and not (directory.is_dir() and _is_replaceable(directory)):
-        raise FileExistsError(f"{directory} is neither empty nor a folder of adapters. Name another folder.")
+    check_replaceable(directory, _ADAPTER_FILES)
     with replacing_folder(directory) as folder:
         model.save_pretrained(folder)
         _write_card(model, folder / "README.md", directory.name)
         for weights in folder.glob("*.safetensors"):
-            weights.chmod((folder / _ADAPTER_CONFIG).stat().st_mode)  # else only the owner may read what he shares
+            weights.chmod(
+                (folder / "adapter_config.json").stat().st_mode
+            )  # else only the owner may read what he shares
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
     return directory
-
-
-def _is_replaceable(directory: Path) -> bool:
-    return (directory / _ADAPTER_CONFIG).exists() or not any(directory.iterdir())
 
 
 def _write_card(model: PeftModel, path: Path, name: str) -> None:

@@ -258,8 +258,9 @@ def test_other_slips(tmp_path):
         add_lora(adapted, LoraConfig(r=2))
     with pytest.raises(ValueError, match="SearchedBertForSequenceClassification has only one"):
         merge_lora(adapted, "A4")
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(FileExistsError, match="neither empty nor a folder of adapters"):
+    (tmp_path / "adapter_config.json").touch()
+    (tmp_path / "checkpoint-10").mkdir()
+    with pytest.raises(FileExistsError, match=r"holds other files \(checkpoint-10\)"):
         export_adapter(adapted, tmp_path)
     with pytest.raises(ValueError, match="layer 0 is attention-8, allowed there are"):
         merge_lora(make_adapted(SupernetBertForMaskedLM(supernet_config())), "A8-A8-A8-A8")
