@@ -39,7 +39,7 @@ from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data import MaskingCollator, tokenize_corpus
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.evaluation.evaluator import Evaluator
@@ -48,7 +48,6 @@ from hf_supernet.files import write_json
 from hf_supernet.plotting import plot_pareto
 from hf_supernet.scripts import naming_damaged_weights, parse_arguments, set_up_accelerate_logging
 from hf_supernet.search import (
-    AdditiveCost,
     Constraint,
     EvolutionarySearch,
     LatencyCost,
@@ -58,6 +57,7 @@ from hf_supernet.search import (
     ParameterCost,
     RandomSearch,
     SearchResult,
+    SearchStrategy,
     describe_device,
     fingerprint,
     run_search,
@@ -142,6 +142,10 @@ class SearchArguments:
     latency_num_threads: int | None = field(default=None, metadata={"help": "Threads; by default all of PyTorch's."})
     latency_min_run_time: float = field(default=0.5, metadata={"help": "Seconds for which each operator is run."})
 
+    def __post_init__(self):
+        if self.generations < 1:
+            raise ValueError(f"`generations` must be at least 1, got {self.generations}.")
+
 
 def check_output_dir(search_args: SearchArguments) -> None:
     if (Path(search_args.output_dir) / TABLE_NAME).exists() and not search_args.resume:
@@ -185,30 +189,48 @@ def load_dev_batches(data_args: DataArguments, tokenizer: PreTrainedTokenizerBas
     return list(DataLoader(dev, data_args.per_device_eval_batch_size, collate_fn=collator))
 
 
-def get_latency_table(
-    search_args: SearchArguments, data_args: DataArguments, config: SupernetBertConfig, accelerator: Accelerator
-) -> LatencyTable:
-    """The table of an earlier run, one that was named, or a new one: measured by one process, the same for all."""
-    if not accelerator.is_main_process:
-        return from_main_process(None)
-    path = Path(search_args.output_dir) / LATENCY_TABLE_NAME
-    if search_args.resume and path.exists():
-        table = LatencyTable.load(path)
-    elif search_args.latency_table is not None:
-        table = LatencyTable.load(search_args.latency_table)
-    else:
-        settings = LatencySettings(
-            batch_size=search_args.latency_batch_size,
-            sequence_length=search_args.latency_seq_length or data_args.max_seq_length,
-            device=search_args.latency_device or str(accelerator.device),
-            dtype=search_args.latency_dtype,
-            num_threads=search_args.latency_num_threads,
-            min_run_time=search_args.latency_min_run_time,
-        )
-        table = LatencyTable.measure(config, settings, progress=True)
-    table.check_config(config)
-    table.save(path)
+def latency_settings(search_args: SearchArguments, data_args: DataArguments, device: str) -> LatencySettings:
+    return LatencySettings(
+        batch_size=search_args.latency_batch_size,
+        sequence_length=search_args.latency_seq_length or data_args.max_seq_length,
+        device=search_args.latency_device or device,
+        dtype=search_args.latency_dtype,
+        num_threads=search_args.latency_num_threads,
+        min_run_time=search_args.latency_min_run_time,
+    )
+
+
+def find_latency_table(
+    search_args: SearchArguments, config: SupernetBertConfig, accelerator: Accelerator
+) -> LatencyTable | None:
+    """The table of the search that is resumed, or one that was named; `None` where latencies are to be measured."""
+    own = Path(search_args.output_dir) / LATENCY_TABLE_NAME
+    table = None
+    if accelerator.is_main_process:
+        path = own if search_args.resume and own.exists() else search_args.latency_table
+        if path is not None:
+            table = LatencyTable.load(path)
+            table.check_config(config)
     return from_main_process(table)
+
+
+def measure_latencies(settings: LatencySettings, config: SupernetBertConfig, accelerator: Accelerator) -> LatencyTable:
+    """A new table: measured by one process, the same for all."""
+    table = LatencyTable.measure(config, settings, progress=True) if accelerator.is_main_process else None
+    return from_main_process(table)
+
+
+def make_strategy(
+    search_args: SearchArguments, config: SupernetBertConfig, table: LatencyTable | None
+) -> SearchStrategy:
+    """The strategy with its limits; without a table, with those that are known then."""
+    constraints = []
+    if search_args.max_parameters is not None:
+        constraints.append(Constraint(ParameterCost(config), maximum=search_args.max_parameters))
+    if search_args.max_latency_ms is not None and table is not None:
+        constraints.append(Constraint(LatencyCost(config, table), maximum=search_args.max_latency_ms / 1e3))
+    space = SearchSpace.from_config(config)
+    return STRATEGIES[search_args.strategy](space, constraints, search_args.population_size, search_args.seed)
 
 
 def from_main_process(value: Any) -> Any:
@@ -306,37 +328,34 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     set_up_accelerate_logging(accelerator)
     check_output_dir(search_args)
 
-    # What can be wrong is checked in the order of what it takes to check it.
+    # What can be wrong is checked in the order of what it takes to check it, and nothing is written before.
     config = load_config(model_args)
-    parameters = ParameterCost(config)
-    constraints = []
-    if search_args.max_parameters is not None:
-        constraints.append(Constraint(parameters, maximum=search_args.max_parameters))
+    settings = latency_settings(search_args, data_args, str(accelerator.device))
+    table = find_latency_table(search_args, config, accelerator)
+    strategy = make_strategy(search_args, config, table)
     tokenizer = AutoTokenizer.from_pretrained(
         model_args.tokenizer_name or model_args.supernet, **model_args.hub_options()
     )
     model = load_supernet(model_args).to(accelerator.device)
     with accelerator.main_process_first():
         batches = load_dev_batches(data_args, tokenizer)
-    table = get_latency_table(search_args, data_args, config, accelerator)
-    latency = LatencyCost(config, table)
-    if search_args.max_latency_ms is not None:
-        constraints.append(Constraint(latency, maximum=search_args.max_latency_ms / 1e3))
-    costs: list[AdditiveCost] = [parameters, MultiplyAddCost(config, data_args.max_seq_length), latency]
+    if table is None:
+        table = measure_latencies(settings, config, accelerator)
+        strategy = make_strategy(search_args, config, table)
+    previous = load_previous(search_args, accelerator)
+    if accelerator.is_main_process:
+        table.save(Path(search_args.output_dir) / LATENCY_TABLE_NAME)
 
-    strategy = STRATEGIES[search_args.strategy](
-        model.search_space, constraints, search_args.population_size, search_args.seed
-    )
-    logger.info(f"The search space: {model.search_space}")
+    logger.info(f"The search space: {strategy.search_space}")
     device = {"device": describe_device(str(accelerator.device))}
     share = batches[accelerator.process_index :: accelerator.num_processes]
     result = run_search(
         strategy,
         Evaluator(model, share, accelerator.autocast),
-        costs,
+        [ParameterCost(config), MultiplyAddCost(config, data_args.max_seq_length), LatencyCost(config, table)],
         search_args.generations,
         output_dir=search_args.output_dir if accelerator.is_main_process else None,
-        previous=load_previous(search_args, accelerator),
+        previous=previous,
         settings={
             "supernet": fingerprint(model.state_dict().values()),
             "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
