@@ -14,6 +14,7 @@
 """Fixtures that many tests share: one thread, no network, and the folder of real data where it is present."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
+from huggingface_hub import constants
+
+from .hub_server import TOKEN, HubServer
 
 
 DATA_FOLDER = Path(os.environ.get("HF_SUPERNET_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -40,3 +44,17 @@ def real_data() -> Path:
     if not (DATA_FOLDER / "glue").is_dir():
         pytest.skip(f"no real data at {DATA_FOLDER}; set HF_SUPERNET_DATA to a folder with glue/, text/ and vocab/")
     return DATA_FOLDER
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch) -> Iterator[HubServer]:
+    """A Hub on this machine, which the client in this process talks to with the user's token."""
+    with HubServer(tmp_path / "hub") as server:
+        template = server.url + constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield server

@@ -11,11 +11,42 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Writing a child as a model repository: as a plain BERT where it is one, with its own code where it is not."""
+"""Writing a child as a model repository, as a plain BERT where it is one, and publishing what a search brought."""
+
+import importlib
+from typing import Any
 
 from .card import CardFacts, build_card
 from .export_child import EXPORT_FORMATS, export_child
 from .to_bert import plain_bert_obstacle, to_bert
 
 
-__all__ = ["EXPORT_FORMATS", "CardFacts", "build_card", "export_child", "plain_bert_obstacle", "to_bert"]
+# Publishing needs the search and the training too; who only exports does not wait for them.
+_PUBLISHING = (
+    "PublishedCollection",
+    "publish_child",
+    "publish_collection",
+    "publish_search_result",
+    "publish_supernet",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLISHING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(".publishing", __name__), name)
+
+
+__all__ = [
+    "EXPORT_FORMATS",
+    "CardFacts",
+    "PublishedCollection",
+    "build_card",
+    "export_child",
+    "plain_bert_obstacle",
+    "publish_child",
+    "publish_collection",
+    "publish_search_result",
+    "publish_supernet",
+    "to_bert",
+]

@@ -29,6 +29,17 @@ from .to_bert import plain_bert_obstacle, to_bert
 
 EXPORT_FORMATS = ("auto", "bert", "searched-bert")
 
+TOKENIZER_FILES = (
+    "tokenizer*.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template.jinja",
+)
+"""What a tokenizer may consist of, as patterns."""
+
 # What an export may have written. A folder with anything else in it holds somebody's work.
 _EXPORTED_FILES = (
     "README.md",
@@ -37,13 +48,7 @@ _EXPORTED_FILES = (
     "model.safetensors.index.json",
     "configuration_searched_bert.py",
     "modeling_searched_bert.py",
-    "tokenizer*.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "chat_template.jinja",
+    *TOKENIZER_FILES,
 )
 
 

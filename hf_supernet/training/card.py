@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelCardData
 
 from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin
+from ..models.supernet_bert import SupernetBertPreTrainedModel
 
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ TAGS = ("hf_supernet", "neural-architecture-search", "supernet")
 
 
 def supernet_card_data(
-    trainer: "SupernetTrainer", started_from: str | None = None, tags: str | list[str] | None = None, **fields: Any
+    model: SupernetBertPreTrainedModel,
+    started_from: str | None = None,
+    tags: str | list[str] | None = None,
+    **fields: Any,
 ) -> ModelCardData:
     """The metadata of the card: `fields` of [`~huggingface_hub.ModelCardData`], and `tags` added to ours."""
-    is_masked_lm = isinstance(trainer.model, MaskedLMMixin)
+    is_masked_lm = isinstance(model, MaskedLMMixin)
     more = [tags] if isinstance(tags, str) else tags or []
     given = {name: value for name, value in fields.items() if value is not None}
     return ModelCardData(
@@ -49,24 +53,30 @@ def supernet_card_data(
 
 
 def supernet_card_text(
-    trainer: "SupernetTrainer", model_name: str, started_from: str | None = None, data: str | None = None
+    model: SupernetBertPreTrainedModel,
+    model_name: str,
+    trainer: "SupernetTrainer | None" = None,
+    started_from: str | None = None,
+    data: str | None = None,
 ) -> str:
     """
     What the card says: the search space, how the supernet was trained, and how its children did.
 
     Args:
-        trainer ([`SupernetTrainer`]):
-            A trainer, before or after training.
+        model ([`SupernetBertPreTrainedModel`]):
+            The supernet.
         model_name (`str`):
-            The title.
+            What it is loaded by: its repository on the Hub (`"user/name"`), or a folder.
+        trainer ([`SupernetTrainer`], *optional*):
+            Its trainer, before or after training.
         started_from (`str`, *optional*):
             The model, on the Hub or in a folder, whose weights the training started from.
         data (`str`, *optional*):
             What it was trained on, in words.
     """
-    model, state = trainer.model, trainer.state
     default = model.resolve_architecture(None)
-    history = f" It was trained for {state.global_step:,} steps" if state.global_step else ""
+    steps = trainer.state.global_step if trainer is not None else 0
+    history = f" It was trained for {steps:,} steps" if steps else ""
     if started_from:
         is_folder = Path(started_from).exists()
         origin = Path(started_from).resolve().name if is_folder else started_from
@@ -74,7 +84,7 @@ def supernet_card_text(
         history = f"{history}, starting from {link}" if history else f" Its weights come from {link}"
     history += "." if history else ""
     lines = [
-        f"# {model_name}",
+        f"# {model_name.rstrip('/').rpartition('/')[2]}",
         "",
         f"A supernet (`{type(model).__name__}`): it holds every candidate operator of every layer, and each choice of one"
         f" operator a layer is a child that runs with the shared weights.{history} It is made to be searched, not to be"
@@ -86,11 +96,13 @@ def supernet_card_text(
         f'supernet = {type(model).__name__}.from_pretrained("{model_name}")',
         f'child = supernet.extract_child("{default}")',
         "```",
-        *_table("Search space", _space_rows(trainer)),
+        *_table("Search space", _space_rows(model)),
     ]
-    if state.global_step:
+    if steps:
         lines += _table("Training", ({"data": data} if data else {}) | _training_rows(trainer))
-    return "\n".join([*lines, *_table("Dev loss of its children", _evaluation_rows(trainer))])
+    if trainer is not None:
+        lines += _table("Dev loss of its children", _evaluation_rows(trainer))
+    return "\n".join(lines)
 
 
 def _table(heading: str, rows: Mapping[str, Any]) -> list[str]:
@@ -100,8 +112,8 @@ def _table(heading: str, rows: Mapping[str, Any]) -> list[str]:
     return ["", f"## {heading}", "", "| | |", "| --- | --- |", *cells]
 
 
-def _space_rows(trainer: "SupernetTrainer") -> dict[str, Any]:
-    config, space = trainer.model.config, trainer.model.search_space
+def _space_rows(model: SupernetBertPreTrainedModel) -> dict[str, Any]:
+    config, space = model.config, model.search_space
     rows: dict[str, Any] = {"hidden size": config.hidden_size, "vocabulary": f"{config.vocab_size:,}"}
     lists = [", ".join(f"`{operator}`" for operator in candidates) for candidates in space.candidates]
     rows["layers"] = len(lists)

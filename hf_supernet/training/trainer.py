@@ -26,6 +26,8 @@ from ..architecture import Architecture
 from ..card_sections import write_card_section
 from ..costs import count_multiply_adds
 from ..evaluation.evaluator import Evaluator
+from ..files import write_json
+from ..hub import fetch_card
 from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin
 from ..models.supernet_bert import SupernetBertPreTrainedModel
 from ..samplers import ArchitectureSampler
@@ -36,6 +38,7 @@ from .card import SECTION, supernet_card_data, supernet_card_text
 from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
+from .settings import SETTINGS_NAME, supernet_settings
 
 
 class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
@@ -326,6 +329,13 @@ class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
             },
         }
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As the Trainer's; the search space and the settings of sampler and alignment are saved beside the model."""
+        if self.args.should_save:
+            settings = supernet_settings(self.model.search_space, self.sampler, self.args)
+            write_json(Path(output_dir or self.args.output_dir) / SETTINGS_NAME, settings)
+        super().save_model(output_dir, _internal_call)
+
     def _save_checkpoint(self, model: torch.nn.Module, trial) -> None:
         run_folder = self._get_output_dir(trial)
         folder = Path(run_folder) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
@@ -387,11 +397,29 @@ class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
         if not self.is_world_process_zero():
             return
         folder = Path(self.args.output_dir)
-        name = model_name or (self.args.hub_model_id or folder.resolve().name).rpartition("/")[2]
+        self._fetch_card()
+        name = model_name or self.hub_model_id or self.args.hub_model_id or folder.resolve().name
         started_from = finetuned_from or self.model.name_or_path or None
         task = tasks if isinstance(tasks, str | None) else tasks[0]
         data = supernet_card_data(
-            self, started_from, tags, language=language, license=license, datasets=dataset_tags, pipeline_tag=task
+            self.model,
+            started_from,
+            tags,
+            language=language,
+            license=license,
+            datasets=dataset_tags,
+            pipeline_tag=task,
         )
         words = dataset if isinstance(dataset, str | None) else ", ".join(dataset)
-        write_card_section(folder / "README.md", SECTION, supernet_card_text(self, name, started_from, words), data)
+        text = supernet_card_text(self.model, name, self, started_from, words)
+        write_card_section(folder / "README.md", SECTION, text, data)
+
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """As the Trainer's; what the card on the Hub says is taken over, before a push replaces it."""
+        super().init_hf_repo(token, private)
+        self._fetch_card()
+
+    def _fetch_card(self) -> None:
+        if self.hub_model_id is not None and self.is_world_process_zero():
+            path = Path(self.args.output_dir) / "README.md"
+            fetch_card(path, SECTION, self.hub_model_id, self.args.hub_revision, self.args.hub_token)

@@ -1,0 +1,84 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The file beside a supernet that says what was sampled and how, for those who search it or train it on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..samplers import ArchitectureSampler
+from ..search_space import SearchSpace
+from .arguments import SupernetTrainingArguments
+from .checkpoints import last_complete_checkpoint, read_supernet_state
+
+
+SETTINGS_NAME = "supernet_settings.json"
+
+
+def supernet_settings(
+    search_space: SearchSpace,
+    sampler: ArchitectureSampler | None = None,
+    args: SupernetTrainingArguments | None = None,
+) -> dict[str, Any]:
+    """
+    The search space, and how it was trained, as values that JSON can hold.
+
+    Args:
+        search_space ([`SearchSpace`]):
+            The space.
+        sampler ([`ArchitectureSampler`], *optional*):
+            What decided which architectures were trained.
+        args ([`SupernetTrainingArguments`], *optional*):
+            Where the settings of the alignment come from.
+
+    Returns:
+        `dict`: `search_space`, and where they are known `sampler` and `alignment` (`None`: there was none).
+    """
+    settings: dict[str, Any] = {"search_space": search_space.to_dict()}
+    if sampler is not None:
+        settings["sampler"] = {"name": sampler.name, "seed": sampler.seed, **sampler.settings()}
+    if args is not None:
+        alignment = {
+            "weight": args.alignment_weight,
+            "layers": args.alignment_layers,
+            "normalized": args.alignment_normalized,
+            "anchor_interval": args.anchor_interval,
+            "anchor_eval_samples": args.anchor_eval_samples,
+        }
+        settings["alignment"] = alignment if args.alignment_weight else None
+    return settings
+
+
+def read_settings(folder: str | Path, search_space: SearchSpace) -> dict[str, Any]:
+    """
+    The settings of the supernet in `folder`: from their file, or as far as its last complete checkpoint knows them.
+
+    Args:
+        folder (`str` or `Path`):
+            The output folder of a training.
+        search_space ([`SearchSpace`]):
+            The supernet's.
+    """
+    path = Path(folder) / SETTINGS_NAME
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    settings = supernet_settings(search_space)
+    try:
+        state = read_supernet_state(last_complete_checkpoint(folder))["sampler"]
+    except ValueError:
+        return settings
+    return settings | {"sampler": {name: value for name, value in state.items() if name != "search_space"}}
+
+
+__all__ = ["SETTINGS_NAME", "read_settings", "supernet_settings"]
