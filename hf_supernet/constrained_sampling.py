@@ -26,6 +26,7 @@ import numpy as np
 
 from .architecture import Architecture
 from .models.searched_bert.configuration_searched_bert import Operator
+from .path_counting import check_generator
 
 
 if TYPE_CHECKING:
@@ -234,7 +235,9 @@ class ConstrainedSampler:
 
         Raises:
             RuntimeError: where rounded costs do not resolve bounds this narrow.
+            TypeError: where `generator` is no `random.Random`.
         """
+        check_generator(generator)
         for _ in range(_MAX_ATTEMPTS):
             architecture, cost = self._path(generator.randrange(self._count))
             if self.minimum <= cost <= self.maximum:

@@ -69,6 +69,21 @@ def _read_one_operator(
     return [tuple(sorted(firsts.values())) for firsts in reached.values()]
 
 
+def check_generator(generator: random.Random) -> None:
+    """
+    Checks the source of draws.
+
+    Raises:
+        TypeError: where it is no `random.Random`. The generators of PyTorch and NumPy draw numbers of 64 bits, and a space
+            has more paths than that.
+    """
+    if not isinstance(generator, random.Random):
+        kind = type(generator)
+        raise TypeError(
+            f"`generator` must be a `random.Random`, such as `random.Random(0)`, got {kind.__module__}.{kind.__qualname__}."
+        )
+
+
 class PathsAtDistance:
     """
     The legal paths that differ from `operators` in exactly `distance` layers, where identities stand only at the end.

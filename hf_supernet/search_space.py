@@ -26,7 +26,7 @@ import numpy as np
 from .architecture import Architecture, to_operator
 from .constrained_sampling import ConstrainedSampler, CostTable, constrained_sampler
 from .models.searched_bert.configuration_searched_bert import Operator
-from .path_counting import IDENTITY, PathsAtDistance, count_networks, minimum_depth
+from .path_counting import IDENTITY, PathsAtDistance, check_generator, count_networks, minimum_depth
 
 
 if TYPE_CHECKING:
@@ -154,7 +154,13 @@ class SearchSpace:
     # Drawing
 
     def sample(self, generator: random.Random) -> Architecture:
-        """Draws an architecture, uniformly over the legal paths."""
+        """
+        Draws an architecture, uniformly over the legal paths.
+
+        Raises:
+            TypeError: where `generator` is no `random.Random`.
+        """
+        check_generator(generator)
         return self._path(generator.randrange(self.num_paths()))
 
     def mutate(self, architecture: Architecture | str, k: int, generator: random.Random) -> Architecture:
@@ -174,8 +180,10 @@ class SearchSpace:
                 The source of the draws.
 
         Raises:
+            TypeError: where `generator` is no `random.Random`.
             ValueError: where the architecture is not in the space, and where none is at distance `k` from it.
         """
+        check_generator(generator)
         architecture = self.check(architecture)
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise ValueError(f"`k`, the number of layers to change, is a positive integer, got {k!r}.")

@@ -17,11 +17,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import chisquare
 
 from hf_supernet.architecture import Architecture
 from hf_supernet.models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
-from hf_supernet.search_space import SearchSpace
+from hf_supernet.search_space import CostTable, SearchSpace
 
 
 MIXED = [["A2", "F37", "I"], ["F37", "C3"], ["A2", "I"], ["I"], ["C3", "A2", "F37", "I"]]
@@ -92,6 +93,22 @@ def test_samples_uniformly(space):
 
 
 @pytest.mark.parametrize("space", SPACES, ids=repr)
+@pytest.mark.parametrize(
+    ("generator", "name"), [(torch.Generator(), "torch.*Generator"), (7, "int"), (None, "NoneType")]
+)
+def test_draws_need_a_random_number_generator_of_python(generator, name):
+    space = SPACES[0]
+    table = CostTable.from_function(space, lambda operator: 1)
+    message = rf"`generator` must be a `random.Random`, such as `random.Random\(0\)`, got .*{name}"
+    for draw in (
+        lambda: space.sample(generator),
+        lambda: space.mutate(space.cheapest(table), 1, generator),
+        lambda: space.sample_within(generator, table),
+    ):
+        with pytest.raises(TypeError, match=message):
+            draw()
+
+
 def test_neighbours_are_all_at_distance_one(space):
     for path in brute_force(space):
         expected = [other for other in brute_force(space) if other.distance(path) == 1]
