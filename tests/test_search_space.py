@@ -92,7 +92,6 @@ def test_samples_uniformly(space):
     assert_uniform([space.sample(generator) for _ in range(3000)], brute_force(space))
 
 
-@pytest.mark.parametrize("space", SPACES, ids=repr)
 @pytest.mark.parametrize(
     ("generator", "name"), [(torch.Generator(), "torch.*Generator"), (7, "int"), (None, "NoneType")]
 )
@@ -109,6 +108,7 @@ def test_draws_need_a_random_number_generator_of_python(generator, name):
             draw()
 
 
+@pytest.mark.parametrize("space", SPACES, ids=repr)
 def test_neighbours_are_all_at_distance_one(space):
     for path in brute_force(space):
         expected = [other for other in brute_force(space) if other.distance(path) == 1]
