@@ -79,6 +79,7 @@ def publish_child(
 
     Raises:
         ValueError: where the folder holds no child, or no card, or weights that are not safetensors.
+        TypeError: for a supernet.
 
     Example:
 
@@ -88,6 +89,10 @@ def publish_child(
     >>> print(publish_child("search/child", "user/my-child", dry_run=True))  # doctest: +SKIP
     ```
     """
+    if isinstance(child, SupernetBertPreTrainedModel):
+        raise TypeError(
+            "That is a supernet: `publish_supernet` publishes it, and `extract_child` cuts a child out of it."
+        )
     repo_id = full_repo_id(repo_id, hub.get("token"))
     if isinstance(child, SearchedBertPreTrainedModel):
         facts = dataclasses.replace(facts or CardFacts(), name=repo_id)
