@@ -13,8 +13,11 @@
 # limitations under the License.
 """The public names, and what importing the package does not do."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 import hf_supernet
 
@@ -23,6 +26,13 @@ def test_every_public_name_is_there():
     for name in hf_supernet.__all__:
         assert getattr(hf_supernet, name).__name__ == name
     assert sorted(hf_supernet.__all__) == hf_supernet.__all__
+
+
+@pytest.mark.parametrize("name", ["data", "evaluation", "export", "samplers", "search", "training"])
+def test_every_name_of_a_subpackage_is_there(name):
+    package = importlib.import_module(f"hf_supernet.{name}")
+    assert package.__doc__ and package.__all__
+    assert all(hasattr(package, item) for item in package.__all__)
 
 
 def test_loading_a_model_imports_neither_the_search_nor_peft_which_still_learns_of_us():

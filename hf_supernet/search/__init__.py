@@ -11,10 +11,35 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-from .evolutionary import *
-from .latency import *
-from .objectives import *
-from .random_search import *
-from .result import *
-from .strategy import *
-from .timing import *
+"""Searching a trained supernet: what proposes children, what they cost, and all that was evaluated."""
+
+from .evolutionary import EvolutionarySearch
+from .latency import LatencyTable
+from .objectives import AdditiveCost, Constraint, FeasibleSpace, LatencyCost, MultiplyAddCost, ParameterCost
+from .random_search import RandomSearch
+from .result import SearchResult, fingerprint, package_versions
+from .strategy import SearchStrategy, SupportsEvaluate, run_search
+from .timing import LatencyMeasurement, LatencySettings, describe_device, measure_model
+
+
+__all__ = [
+    "AdditiveCost",
+    "Constraint",
+    "EvolutionarySearch",
+    "FeasibleSpace",
+    "LatencyCost",
+    "LatencyMeasurement",
+    "LatencySettings",
+    "LatencyTable",
+    "MultiplyAddCost",
+    "ParameterCost",
+    "RandomSearch",
+    "SearchResult",
+    "SearchStrategy",
+    "SupportsEvaluate",
+    "describe_device",
+    "fingerprint",
+    "measure_model",
+    "package_versions",
+    "run_search",
+]
