@@ -52,6 +52,14 @@ _TASK_TYPES = {
     "ForTokenClassification": TaskType.TOKEN_CLS,
     "ForQuestionAnswering": TaskType.QUESTION_ANS,
 }
+# PEFT itself knows of a classifier alone. A pooler that is drawn anew stands in no checkpoint: adapters that are saved
+# without it would be loaded beside another.
+_NEW_HEADS = {
+    "ForSequenceClassification": ("pooler", "classifier"),
+    "ForTokenClassification": ("classifier",),
+    "ForQuestionAnswering": ("qa_outputs",),
+    "ForMultipleChoice": ("pooler", "classifier"),
+}
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model*.safetensors", "README.md", *TOKENIZER_FILES)
 
 
@@ -60,7 +68,8 @@ def add_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
     Freezes a model and puts LoRA adapters into it, in place, as PEFT's `get_peft_model` does; refuses what PEFT would
     accept and then not train, or not merge rightly.
 
-    A new head is trained with the adapters: `config.task_type`, where it is not set, is that of the model's class.
+    A head that a pretrained model does not have is trained with the adapters, and saved with them, BERT's pooler
+    included: `config.task_type` and `config.modules_to_save`, where they are not set, are those of the model's class.
     Of a supernet all candidates are adapted; a forward pass trains the adapters of its `architecture` alone, and
     children share the adapters of the operators that they have in common. `get_base_model()` of what is returned is the
     supernet with its adapters, for [`SupernetTrainer`] and [`Evaluator`].
@@ -97,8 +106,10 @@ def add_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
     class_name = type(model).__name__
     if config.task_type is None:
         config.task_type = next((task for name, task in _TASK_TYPES.items() if name in class_name), None)
-    if "ForMultipleChoice" in class_name and config.modules_to_save is None:
-        config.modules_to_save = ["classifier"]  # PEFT has no such task
+    if config.modules_to_save is None:
+        config.modules_to_save = [
+            name for ending, names in _NEW_HEADS.items() if ending in class_name for name in names
+        ]
     are_defaults = config.target_modules is None
     if are_defaults and model.config.model_type in DEFAULT_TARGET_MODULES:
         config.target_modules = set(DEFAULT_TARGET_MODULES[model.config.model_type])

@@ -373,3 +373,20 @@ def test_pipelines(tokenizer):
     assert [token["word"] for token in tokens] == ["w1", "w2", "w3"]
     features = make("feature-extraction", SearchedBertModel)("w1 w2")
     assert torch.tensor(features).shape == (1, 4, 32)
+
+
+def test_pipelines_answer_as_the_model_does(tokenizer):
+    """Sentence vectors are means over tokens, as sentence-transformers has them: padding must not move them."""
+    texts = ["w1 w2 [MASK] w3 w4", "w5 [MASK]"]
+    inputs = tokenizer(texts, padding=True, return_tensors="pt")
+    model = randomise(SearchedBertForMaskedLM(child_config()))
+    with torch.no_grad():
+        logits = model(**inputs).logits[inputs["input_ids"] == tokenizer.mask_token_id]
+        states = model.searched_bert(**inputs).last_hidden_state
+    answers = pipeline("fill-mask", model=model, tokenizer=tokenizer, device="cpu")(texts, top_k=1)
+    assert [answer[0]["token"] for answer in answers] == logits.argmax(-1).tolist()
+    mask = inputs["attention_mask"].unsqueeze(-1)
+    pooled = (states * mask).sum(1) / mask.sum(1)
+    extract = pipeline("feature-extraction", model=model.searched_bert, tokenizer=tokenizer, device="cpu")
+    for text, vector in zip(texts, pooled, strict=True):
+        assert largest_difference(torch.tensor(extract(text))[0].mean(0), vector) < 1e-5
