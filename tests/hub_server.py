@@ -22,12 +22,11 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from .hub_state import Commit, HubState, Repository
 
 
 TOKEN = "hf_of_user"
@@ -36,74 +35,10 @@ LARGE_FILES = (".safetensors", ".parquet", ".png")
 """What goes through LFS, as on the Hub; everything else is part of the commit."""
 
 
-@dataclass
-class Blob:
-    """A version of a file; its bytes lie in the folder under their SHA-256."""
-
-    sha256: str
-    size: int
-    git_oid: str
-    is_large: bool
-
-    @property
-    def etag(self) -> str:
-        return self.sha256 if self.is_large else self.git_oid
-
-
-@dataclass
-class Commit:
-    message: str
-    files: dict[str, Blob]
-    oid: str = field(default_factory=lambda: (uuid.uuid4().hex + uuid.uuid4().hex)[:40])
-
-
-@dataclass
-class Repository:
-    repo_id: str
-    private: bool
-    branches: dict[str, list[Commit]]
-
-    def commit(self, revision: str) -> Commit | None:
-        if revision in self.branches:
-            return self.branches[revision][-1]
-        return next((c for commits in self.branches.values() for c in commits if c.oid == revision), None)
-
-
-@dataclass
-class Fault:
-    """A failure of requests whose method and path match: a status, or "close" for a connection that breaks."""
-
-    pattern: str
-    how: int | str
-    after: int  # requests that still succeed
-    seen: int = 0
-
-
-class Refusal(Exception):
-    def __init__(self, status: int, message: str, code: str | None = None, **body: Any):
-        super().__init__(message)
-        self.status, self.code, self.body = status, code, {"error": message, **body}
-
-
-class HubServer:
-    """
-    The server; a context manager that gives its URL in `url`.
-
-    Args:
-        folder (`Path`):
-            Where files are stored.
-    """
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.repositories: dict[tuple[str, str], Repository] = {}
-        self.collections: dict[str, dict[str, Any]] = {}
-        self.requests: list[str] = []
-        self.faults: list[Fault] = []
-        self.lock = threading.RLock()
+class HubServer(HubState):
+    """The server; a context manager, within which it answers at `url`."""
 
     def __enter__(self) -> "HubServer":
-        self.folder.mkdir(parents=True, exist_ok=True)
         handler = type("Handler", (_Handler,), {"hub": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -114,37 +49,13 @@ class HubServer:
         self._http.shutdown()
         self._http.server_close()
 
-    # What tests ask and do behind the client's back
 
-    def files(self, repo_id: str, revision: str = "main", repo_type: str = "model") -> dict[str, int]:
-        """The size of each file, without the one that every repository is born with."""
-        blobs = self.repositories[repo_type, repo_id].commit(revision).files
-        return {path: blob.size for path, blob in sorted(blobs.items()) if path != ".gitattributes"}
+class Refusal(Exception):
+    """An answer other than success, with the error code that the client reads."""
 
-    def read(self, repo_id: str, path: str, revision: str = "main", repo_type: str = "model") -> bytes:
-        blob = self.repositories[repo_type, repo_id].commit(revision).files[path]
-        return (self.folder / blob.sha256).read_bytes()
-
-    def edit(self, repo_id: str, repo_type: str = "model", **files: str) -> None:
-        """A commit by hand, on the Hub's pages; `README_md="..."` writes README.md."""
-        commits = self.repositories[repo_type, repo_id].branches["main"]
-        new = {name.replace("_md", ".md"): self.store(text.encode()) for name, text in files.items()}
-        commits.append(Commit("by hand", commits[-1].files | new))
-
-    @contextmanager
-    def failing(self, pattern: str, how: int | str = 500, after: int = 0):
-        """Within the context, requests that match `pattern` fail, but for the first `after` of them."""
-        fault = Fault(pattern, how, after)
-        self.faults.append(fault)
-        yield
-        self.faults.remove(fault)
-        assert fault.seen > after, f"no request matched {pattern}"
-
-    def store(self, content: bytes, is_large: bool = False) -> Blob:
-        sha256 = hashlib.sha256(content).hexdigest()
-        (self.folder / sha256).write_bytes(content)
-        git_oid = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-        return Blob(sha256, len(content), git_oid, is_large)
+    def __init__(self, status: int, message: str, code: str | None = None, **body: Any):
+        super().__init__(message)
+        self.status, self.code, self.body = status, code, {"error": message, **body}
 
 
 _REPO = r"(?P<repo_id>[\w.-]+/[\w.-]+)"
@@ -175,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.content = self._read_chunks()
         with self.hub.lock:
             self.hub.requests.append(f"{self.command} {path}")
-            fault = self._next_fault(f"{self.command} {path}")
+            fault = self.hub.next_fault(f"{self.command} {path}")
             if fault == "close":
                 self.close_connection = True
                 return self.connection.shutdown(socket.SHUT_RDWR)
@@ -198,14 +109,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
         self.rfile.readline()
         return b"".join(chunks)
-
-    def _next_fault(self, request: str) -> int | str | None:
-        for fault in self.hub.faults:
-            if re.search(fault.pattern, request):
-                fault.seen += 1
-                if fault.seen > fault.after:
-                    return fault.how
-        return None
 
     def _dispatch(self, path: str) -> None:
         for method, pattern, name in _ROUTES:

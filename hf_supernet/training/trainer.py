@@ -398,7 +398,8 @@ class SupernetTrainer(ChildrenEvaluationMixin, Trainer):
             return
         folder = Path(self.args.output_dir)
         self._fetch_card()
-        name = model_name or self.hub_model_id or self.args.hub_model_id or folder.resolve().name
+        # The Trainer passes the last part of the repository's name on, by which it could not be loaded.
+        name = self.hub_model_id or model_name or self.args.hub_model_id or folder.resolve().name
         started_from = finetuned_from or self.model.name_or_path or None
         task = tasks if isinstance(tasks, str | None) else tasks[0]
         data = supernet_card_data(

@@ -12,7 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+import json
 from pathlib import Path
+
+import transformers.utils.hub
+
+from tests.hub_server import TOKEN
 
 from .conftest import MAGIC_AT, logs_of
 
@@ -53,3 +58,29 @@ def test_card_is_amended(make_trainer):
     assert "starting from [google-bert/bert-base-uncased]" in text
     assert "base_model: google-bert/bert-base-uncased" in text
     assert [entry.name for entry in path.parent.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_a_push_keeps_what_the_card_on_the_hub_says(make_trainer, hub, monkeypatch):
+    monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # the client of another test's Hub
+    options = {"push_to_hub": True, "hub_model_id": "user/run", "hub_token": TOKEN}
+    trainer = make_trainer(**MAGIC_AT, **options)
+    trainer.push_to_hub()
+    assert 'from_pretrained("user/run")' in hub.read("user/run", "README.md").decode()
+    assert json.loads(hub.read("user/run", "supernet_settings.json")) == {
+        "search_space": trainer.model.search_space.to_dict(),
+        "sampler": {"name": "gradual", "seed": trainer.sampler.seed, **trainer.sampler.settings()},
+        "alignment": {
+            "weight": 0.5,
+            "layers": "all",
+            "normalized": True,
+            "anchor_interval": 2,
+            "anchor_eval_samples": 9,
+        },
+    }
+    theirs = "---\nlanguage: en\n---\n\nBy hand.\n\n"
+    hub.edit("user/run", README_md=theirs + hub.read("user/run", "README.md").decode().split("---\n")[2])
+    for again in (trainer, make_trainer("another", **MAGIC_AT, **options)):
+        again.push_to_hub()
+        card = hub.read("user/run", "README.md").decode()
+        assert "By hand." in card and "language: en" in card and card.count("## Search space") == 1
+        assert "- supernet" in card
