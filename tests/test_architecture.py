@@ -11,6 +11,8 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+import copy
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -57,15 +59,36 @@ def test_is_immutable():
         read("A4").hidden_size = 3
 
 
-def test_pickle_is_usable_in_another_process():
+def test_operators_are_keys():
+    """Equal ones have one hash, and those of a small space have different ones."""
+    texts = [
+        "attention-4",
+        "attention-8",
+        "feed_forward-4",
+        "feed_forward-8",
+        "convolution-3",
+        "convolution-5",
+        "identity",
+    ]
+    operators = [Operator.from_string(text) for text in texts]
+    assert [hash(Operator.from_string(text)) for text in texts] == [hash(operator) for operator in operators]
+    assert len({hash(operator) for operator in operators}) == len(texts)
+    assert Operator("attention", 4) in {operators[0]} and copy.deepcopy(operators[0]) in {operators[0]}
+    assert hash(dataclasses.replace(operators[0], size=8)) == hash(operators[1])
+
+
+def test_pickles_are_usable_in_another_process():
     """A hash of strings differs between processes, so a cached one must not travel."""
-    code = (
-        "import pickle, sys; from hf_supernet.architecture import Architecture;"
-        "a = pickle.loads(sys.stdin.buffer.read()); assert a in {Architecture.from_string('H32:A4-I')}"
-    )
-    data = pickle.dumps(read("H32:A4-I"))
-    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
-    subprocess.run([sys.executable, "-c", code], input=data, check=True, env={**os.environ, "PYTHONHASHSEED": seed})
+    code = """
+import pickle, sys
+from hf_supernet.architecture import Architecture
+architecture, operator = pickle.loads(sys.stdin.buffer.read())
+print(architecture in {Architecture.from_string("H32:A4-I")}, operator in set(Architecture.from_string("A4")))
+"""
+    data = pickle.dumps((read("H32:A4-I"), Operator("attention", 4)))
+    environment = {**os.environ, "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"}
+    ended = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, env=environment)
+    assert ended.stdout.decode().split() == ["True", "True"], ended.stderr.decode()
 
 
 def test_distance_and_first_difference():

@@ -89,6 +89,12 @@ class Operator:
                 f"A convolution needs an odd kernel size, so that its output is as long as its input; got {self.size}."
                 f" Take {self.size - 1} or {self.size + 1}."
             )
+        # Searches look operators up all the time. Of numbers, whose hash is the same in every process, so that a copy may
+        # take it along.
+        object.__setattr__(self, "_hash", hash((OPERATOR_KINDS.index(self.kind), self.size)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @classmethod
     def from_string(cls, text: str) -> "Operator":
