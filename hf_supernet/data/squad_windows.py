@@ -159,8 +159,10 @@ def _shortened(questions: list[str], tokenizer: PreTrainedTokenizerBase, max_tok
 
     result = []
     for question, end in zip(questions, ends(questions), strict=True):
-        while end is not None:  # what is left of a word may have more tokens than it had in the whole
-            question = question[:end]
+        # What is left of a word may have more tokens than it had in the whole, and a token may begin where the text ends:
+        # at least a character goes each time.
+        while end is not None:
+            question = question[: min(end, len(question) - 1)].rstrip()
             end = ends([question])[0]
         result.append(question)
     return result
