@@ -311,6 +311,7 @@ def test_tokenizer_is_written_whole_or_not_at_all_and_belongs_to_its_run(corpus,
         assert [path.name for path in (tmp_path / "run").iterdir()] == ["tokenizer"]
 
 
+@pytest.mark.slow
 def test_under_accelerate_launch(supernet, corpus, tmp_path):
     """The same run, in a process of its own, ends with the same weights."""
     folder, _ = supernet

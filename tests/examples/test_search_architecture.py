@@ -236,6 +236,7 @@ def test_an_old_search_is_not_overwritten_and_not_continued_with_other_data(inpu
     assert (finished / "result.parquet").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(inputs, finished, tmp_path):
     options = {"latency_table": finished / "latency_table.json"}
     argv = arguments(inputs, tmp_path / "search", **options)

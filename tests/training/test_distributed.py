@@ -29,6 +29,8 @@ from .test_resume import TIMES
 from .two_processes import EXACT_RUNS, exact_run
 
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -105,6 +105,7 @@ def test_resumed_stream_equals_uninterrupted(make_trainer):
     assert_same_run(resumed, uninterrupted)
 
 
+@pytest.mark.slow
 def test_run_killed_by_the_system_resumes(make_trainer, tmp_path):
     """SIGKILL while a checkpoint is being written: the half one is passed over, the run ends as it would have."""
     arguments = MAGIC_AT
