@@ -38,6 +38,9 @@ With local files (parquet, CSV, TSV, JSON) instead of the Hub, and the same netw
         --train_file glue/mrpc/train.parquet --validation_file glue/mrpc/validation.parquet --do_train --do_eval \
         --output_dir mrpc-random
 
+With `--lora_r 8` only adapters (and the head) are trained. What `--output_dir` holds at the end is the merged model, and in
+`adapter` the adapters by themselves.
+
 A run that was stopped goes on with `--resume_from_checkpoint True`, or a checkpoint's folder.
 The options can also come from one `.json` or `.yaml` file: `python examples/run_glue.py options.yaml`.
 """
@@ -65,6 +68,7 @@ from hf_supernet.files import replacing
 from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
 from hf_supernet.training.finetuning import ModelArguments, fine_tuning_card, load_classifier
 from hf_supernet.training.finetuning_trainer import FineTuningTrainer, hyperparameters
+from hf_supernet.training.lora import LoraArguments
 
 
 logger = logging.getLogger(__name__)
@@ -153,8 +157,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     Returns:
         `dict[str, float]`: The metrics of the evaluation, empty without `--do_eval`.
     """
-    model_args, data_args, training_args = parse_arguments(
-        (ModelArguments, GlueDataArguments, TrainingArguments), argv
+    model_args, data_args, lora_args, training_args = parse_arguments(
+        (ModelArguments, GlueDataArguments, LoraArguments, TrainingArguments), argv
     )
     check_actions(training_args, ("do_train", "do_eval", "do_predict"))
     check_checkpoint(training_args)
@@ -166,7 +170,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         data = load_glue_data(data_args, used_kinds(training_args), model_args.cache_dir, model_args.token)
     model, tokenizer = load_classifier(model_args, data_args, data, trains=training_args.do_train)
     tokenized = tokenize(data, data_args, training_args, tokenizer, model.config)
-    settings = hyperparameters(training_args)
+    model = lora_args.adapt(model, training_args.do_train, model_args.random_init)
+    settings = hyperparameters(training_args) | lora_args.hyperparameters
     trainer = FineTuningTrainer(
         model=model,
         args=training_args,

@@ -13,9 +13,11 @@
 # limitations under the License.
 """The `Trainer` that fine-tunes ordinary models."""
 
+from pathlib import Path
 from typing import Any
 
 from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import HubStrategy, unwrap_peft_model
 
 from ..evaluation.glue_card import FineTuningCard
 
@@ -36,9 +38,33 @@ class FineTuningTrainer(Trainer):
     """
 
     def __init__(self, card: FineTuningCard, **kwargs):
-        kwargs["model"].accepts_loss_kwargs = False
+        model, args = kwargs["model"], kwargs["args"]
+        base = unwrap_peft_model(model)
+        base.accepts_loss_kwargs = False
+        if model is not base and args.push_to_hub and args.hub_strategy != HubStrategy.END:
+            raise ValueError(
+                f"`hub_strategy={args.hub_strategy.value}` would push adapters to where the merged model belongs; pass"
+                " `hub_strategy=end`."
+            )
         super().__init__(**kwargs)
         self.card = card
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """
+        Saves the model. One with adapters is merged in `args.output_dir`, ready to be loaded as any other, with the
+        adapters by themselves in `adapter` there; a checkpoint has the adapters alone.
+        """
+        model = self.accelerator.unwrap_model(self.model)
+        is_result = output_dir is None or Path(output_dir) == Path(self.args.output_dir)
+        if not is_result or unwrap_peft_model(model) is model:
+            super().save_model(output_dir, _internal_call)
+        elif self.args.should_save:
+            from ..peft import export_adapter, merge_lora
+
+            merge_lora(model).save_pretrained(self.args.output_dir)
+            if self.processing_class is not None:
+                self.processing_class.save_pretrained(self.args.output_dir)
+            export_adapter(model, Path(self.args.output_dir) / "adapter", self.processing_class)
 
     def create_model_card(self, *args, **kwargs) -> None:
         if self.is_world_process_zero():

@@ -28,6 +28,7 @@ import yaml
 from accelerate.state import AcceleratorState, GradientState
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from huggingface_hub import ModelCard
+from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForSequenceClassification,
@@ -216,6 +217,42 @@ def test_task_from_the_hub(script, models, tmp_path, monkeypatch):
     }
 
 
+def test_lora_leaves_a_merged_model_and_its_adapters(models, tmp_path):
+    setting = {"lora_r": 4, "max_train_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    run("trainer", models["searched"], tmp_path / "out", test_file=VALIDATION, do_predict=True, **setting)
+    before = load_file(Path(models["searched"]) / "model.safetensors")
+    after = load_file(tmp_path / "out" / "model.safetensors")
+    changed = {name for name in before.keys() & after.keys() if not torch.equal(before[name], after[name])}
+    projections = ("query", "key", "value", "output", "intermediate", "pointwise")
+    assert changed == {name for name in before if name.endswith(tuple(f"{part}.weight" for part in projections))}
+    assert not (tmp_path / "out" / "adapter_config.json").exists()
+    assert (tmp_path / "out" / "checkpoint-2" / "adapter_config.json").exists()
+    assert "| LoRA rank | 4 |" in (tmp_path / "out" / "README.md").read_text()
+
+    torch.manual_seed(1)  # the new head of the base is another one; the adapters bring theirs
+    base = AutoModelForSequenceClassification.from_pretrained(models["searched"])
+    answers = []
+    for model in (
+        AutoModelForSequenceClassification.from_pretrained(tmp_path / "out"),
+        PeftModel.from_pretrained(base, tmp_path / "out" / "adapter"),
+    ):
+        with torch.no_grad():
+            answers.append(model.eval()(input_ids=torch.arange(5, 25).view(2, 10)).logits)
+    torch.testing.assert_close(*answers, rtol=0, atol=1e-5)
+
+    checkpoint = tmp_path / "out" / "checkpoint-2"
+    run("trainer", models["searched"], tmp_path / "resumed", resume_from_checkpoint=checkpoint, **setting)
+    assert same_weights(tmp_path / "out", tmp_path / "resumed")
+    pushed = {"push_to_hub": True, "hub_model_id": "user/name", "hub_token": "none"}
+    for slip, message in (
+        ({"random_init": True}, "not with `random_init`"),
+        ({"do_train": None}, "`lora_r` adds adapters to train, and there is no training"),
+        (pushed, "`hub_strategy=every_save` would push adapters to where the merged model belongs"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run("trainer", models["with_head"], tmp_path / "slip", lora_r=4, **slip)
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_random_init_keeps_the_shape_and_nothing_else(script, models, tmp_path):
     for name, more in (("pretrained", {}), ("random", {"random_init": True}), ("again", {"random_init": True})):
@@ -250,8 +287,8 @@ def test_the_card_states_what_was_measured_and_keeps_what_others_wrote(script, m
     assert "| batch size | 4 |" in card.text
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_accumulated_batches_train_like_one_large_batch(script, models, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("script", "lora"), [("trainer", {}), ("trainer", {"lora_r": 4}), ("no_trainer", {})])
+def test_accumulated_batches_train_like_one_large_batch(script, lora, models, tmp_path, monkeypatch):
     """BERT's forward takes any keyword argument: left to itself the Trainer would not divide by the number of batches."""
     # Adam would not notice a gradient of the wrong size
     monkeypatch.setattr(
@@ -269,6 +306,7 @@ def test_accumulated_batches_train_like_one_large_batch(script, models, tmp_path
             learning_rate=0.1,
             max_grad_norm=1e9,
             **sgd,
+            **lora,
         )
     assert same_weights(tmp_path / "16x1", tmp_path / "4x4", atol=1e-6)
     losses = [json.loads((tmp_path / name / "all_results.json").read_text())["train_loss"] for name in ("16x1", "4x4")]
