@@ -81,7 +81,10 @@ def search_card(result: SearchResult, name: str, plots: Sequence[str] = ()) -> D
         ],
         columns=[(column, _MEANINGS.get(column, "")) for column in result.table],
         settings=_rows(result.info.get("settings", {})),
-        circumstances=_rows({**result.info.get("device", {}), **result.info.get("versions", {})}),
+        circumstances=[
+            *((f"device: {label}", value) for label, value in _rows(result.info.get("device", {}))),
+            *result.info.get("versions", {}).items(),
+        ],
     )
 
 

@@ -198,7 +198,8 @@ def test_a_search(result, hub, tmp_path):
         "| loss | parameters | latency (ms) | architecture |",
         "| 2.5000 | 5,678 | 3.00 | `A4-F37-F37` |\n| 3.2500 | 4,321 | 2.10 | `A4-A4-C3` |\n\n",
         "| strategy | random |",
-        "| name | a \\| b |",
+        "| torch | 2 |",
+        "| device: name | a \\| b |",
         'snapshot_download("user/search", repo_type="dataset")',
     ):
         assert part in card, part
