@@ -12,9 +12,11 @@ help:
 	@echo "make quality  check style and the model files"
 	@echo "make style    fix style"
 
-# The stamp is newer than what it was made from, or the environment is brought up to date.
+# The stamp is newer than what it was made from, or the environment is brought up to date. One that was left half made has
+# no pip that runs: it is made anew. (Only an environment is cleared, not a folder that was named by mistake.)
 $(VENV)/.installed: setup.py constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || \
+		$(PYTHON) -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
