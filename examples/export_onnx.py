@@ -24,8 +24,9 @@ Export a child as an ONNX model, and report what that changes: latency, size, an
 
     python examples/export_onnx.py --model_name_or_path path/to/child --quantize --output_dir child-onnx
 
-The ONNX model takes any batch size and any length; it is compared with PyTorch before it is left in the folder, with
-`--quantize` next to a version in 8-bit integers. Latency and agreement of all are printed, and written to `report.json`.
+The ONNX model takes any batch size and any length; it is compared with PyTorch before it is left in the folder. With
+`--quantize` a version in 8-bit integers stands beside it. Latency and agreement of all are printed, and written to
+`report.json`.
 With a validation file the scores of a classifier are reported too:
 
     python examples/export_onnx.py --model_name_or_path path/to/sst2-child --quantize --task_name sst2 \

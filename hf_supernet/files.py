@@ -23,18 +23,6 @@ from pathlib import Path
 from typing import Any
 
 
-TOKENIZER_FILES = (
-    "tokenizer*.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "chat_template.jinja",
-)
-"""What a tokenizer's `save_pretrained` may write."""
-
-
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
@@ -86,14 +74,14 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 def check_replaceable(directory: str | os.PathLike, patterns: Sequence[str]) -> None:
     """
-    Checks that a folder may be replaced without a loss: it is not there, is empty, or was written by the same function.
+    Checks that a folder may be replaced without a loss: it is not there, is empty, or was written for the same.
 
     Args:
         directory (`str` or `os.PathLike`):
             The folder that is to be written.
         patterns (`Sequence[str]`):
-            The files that are written there, with wildcards. The first is always there: it tells an earlier result from
-            a folder that has, say, a tokenizer of its own in it.
+            The files that are written there, with wildcards. The first is always there: it tells an earlier result
+            from a folder that has, say, a tokenizer of its own in it.
 
     Raises:
         FileExistsError: where it holds anything else, or is a file.
@@ -118,4 +106,4 @@ def write_json(path: str | os.PathLike, values: Any) -> None:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-__all__ = ["TOKENIZER_FILES", "check_replaceable", "replacing", "replacing_folder", "write_json"]
+__all__ = ["check_replaceable", "replacing", "replacing_folder", "write_json"]

@@ -23,7 +23,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .architecture import Architecture
-from .files import TOKENIZER_FILES, check_replaceable, replacing_folder
+from .files import check_replaceable, replacing_folder
 from .models.searched_bert import SearchedBertConfig, SearchedBertPreTrainedModel
 from .models.searched_bert.modeling_searched_bert import SearchedBertIdentity
 from .models.supernet_bert import SupernetBertConfig, SupernetBertPreTrainedModel
@@ -60,7 +60,7 @@ _NEW_HEADS = {
     "ForQuestionAnswering": ("qa_outputs",),
     "ForMultipleChoice": ("pooler", "classifier"),
 }
-_ADAPTER_FILES = ("adapter_config.json", "adapter_model*.safetensors", "README.md", *TOKENIZER_FILES)
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model*.safetensors", "README.md")
 
 
 def add_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
@@ -71,8 +71,8 @@ def add_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
     A head that a pretrained model does not have is trained with the adapters, and saved with them, BERT's pooler
     included: `config.task_type` and `config.modules_to_save`, where they are not set, are those of the model's class.
     Of a supernet all candidates are adapted; a forward pass trains the adapters of its `architecture` alone, and
-    children share the adapters of the operators that they have in common. `get_base_model()` of what is returned is the
-    supernet with its adapters, for [`SupernetTrainer`] and [`Evaluator`].
+    children share the adapters of the operators that they have in common. `get_base_model()` of what is returned is
+    the supernet with its adapters, for [`SupernetTrainer`] and [`Evaluator`].
 
     Args:
         model ([`~transformers.PreTrainedModel`]):
@@ -85,8 +85,8 @@ def add_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
         [`~peft.PeftModel`]: trained like any other model; its `save_pretrained` writes the adapters alone.
 
     Raises:
-        ValueError: where a target is not in the model, shares its weight with another module (tied embeddings), or is a
-            depthwise convolution, and where a supernet has an architecture of which nothing is adapted.
+        ValueError: where a target is not in the model, shares its weight with another module (tied embeddings), or is
+            a depthwise convolution, and where a supernet has an architecture of which nothing is adapted.
 
     Example:
 
@@ -152,8 +152,8 @@ def _check_weights(modules: dict[str, nn.Module], targets: dict[str, nn.Module])
             )
         if getattr(module, "groups", 1) > 1:
             raise ValueError(
-                f"`target_modules` has {name!r}, a depthwise convolution: an adapter would have more weights than it has,"
-                " and PEFT cannot merge one. Leave it out."
+                f"`target_modules` has {name!r}, a depthwise convolution: an adapter would have more weights than it"
+                " has, and PEFT cannot merge one. Leave it out."
             )
 
 
@@ -223,8 +223,8 @@ def export_adapter(
     model: PeftModel, directory: str | os.PathLike, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> Path:
     """
-    Writes the adapters alone (and a head that was trained with them), for `PeftModel.from_pretrained(base, directory)`:
-    all files or none.
+    Writes the adapters alone (and a head that was trained with them), all files or none, for
+    `PeftModel.from_pretrained(base, directory)`.
 
     Args:
         model ([`~peft.PeftModel`]):
@@ -240,8 +240,10 @@ def export_adapter(
     Raises:
         FileExistsError: where `directory` holds anything else.
     """
+    from .export.export_child import TOKENIZER_FILES  # here: this file is imported whenever PEFT is
+
     directory = Path(directory).resolve()
-    check_replaceable(directory, _ADAPTER_FILES)
+    check_replaceable(directory, (*_ADAPTER_FILES, *TOKENIZER_FILES))
     with replacing_folder(directory) as folder:
         model.save_pretrained(folder)
         _write_card(model, folder / "README.md", directory.name)

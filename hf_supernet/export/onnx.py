@@ -26,7 +26,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..files import TOKENIZER_FILES, check_replaceable, replacing, replacing_folder
+from ..files import check_replaceable, replacing, replacing_folder
+from .export_child import TOKENIZER_FILES
 from .onnx_check import INPUT_NAMES, ONNX_NAME, OnnxModel, check_onnx, random_batch
 
 
@@ -58,7 +59,8 @@ def output_names(model: PreTrainedModel) -> tuple[str, ...]:
     What the ONNX model of `model` returns.
 
     Returns:
-        `tuple[str, ...]`: `logits`, `start_logits` and `end_logits`, or `last_hidden_state` for a model without a head.
+        `tuple[str, ...]`: `logits`, `start_logits` and `end_logits`, or `last_hidden_state` for a model without a
+        head.
 
     Raises:
         TypeError: where it is no child, neither a searched one nor a plain BERT, or one that scores several choices.
@@ -66,8 +68,8 @@ def output_names(model: PreTrainedModel) -> tuple[str, ...]:
     name = type(model).__name__
     if not isinstance(model, PreTrainedModel) or model.config.model_type not in _MODEL_TYPES:
         raise TypeError(
-            f"The ONNX export takes a child or a plain BERT, got {name}. For a supernet, call `extract_child` first; for"
-            " a model with adapters, `hf_supernet.peft.merge_lora`."
+            f"The ONNX export takes a child or a plain BERT, got {name}. For a supernet, call `extract_child` first;"
+            " for a model with adapters, `hf_supernet.peft.merge_lora`."
         )
     for ending, names in _OUTPUT_NAMES.items():
         if name.endswith(ending):
@@ -184,11 +186,12 @@ def _quiet() -> Iterator[None]:
 
 def quantize_onnx(source: str | os.PathLike, target: str | os.PathLike) -> Path:
     """
-    Quantises an ONNX model: weights of linear layers and embeddings become 8-bit integers, with one scale for each output
-    of a linear layer; activations are quantised as they come (dynamic quantisation, no data is needed).
+    Quantises an ONNX model: weights of linear layers and embeddings become 8-bit integers, with one scale for each
+    output of a linear layer; activations are quantised as they come (dynamic quantisation, no data is needed).
 
-    Depthwise convolutions stay in float32: they have few weights, and ONNX Runtime's integer kernel for them is slower.
-    On CPUs without VNNI instructions sums of products may saturate: look at the scores that [`onnx_report`] measures.
+    Depthwise convolutions stay in float32: they have few weights, and ONNX Runtime's integer kernel for them is
+    slower. On CPUs without VNNI instructions sums of products may saturate: look at the scores that [`onnx_report`]
+    measures.
 
     Args:
         source (`str` or `os.PathLike`):

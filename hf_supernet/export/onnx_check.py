@@ -147,8 +147,9 @@ def check_onnx(model: PreTrainedModel, path: str | os.PathLike) -> float:
                 difference = float(difference / max(1.0, np.abs(reference).max()))
                 if not difference <= _TOLERANCE:
                     raise RuntimeError(
-                        f"The ONNX model's `{name}` differs from PyTorch's by {difference:.2g} (at most {_TOLERANCE:.0e} is"
-                        f" rounding) for {batch_size} rows of {length} tokens, padding: {padding_side}. The versions are"
+                        f"The ONNX model's `{name}` differs from PyTorch's by {difference:.2g} (at most"
+                        f" {_TOLERANCE:.0e} is rounding) for {batch_size} rows of {length} tokens, padding:"
+                        f" {padding_side}. The versions are"
                         f" torch {torch.__version__}, onnxruntime {onnxruntime.__version__}; try others."
                     )
                 worst = max(worst, difference)
