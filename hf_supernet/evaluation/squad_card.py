@@ -56,8 +56,11 @@ class SquadCard(FineTuningCard):
     @property
     def scores(self) -> dict[str, float]:
         """The metrics that are scores or losses of an evaluation: no counts, and nothing of thresholds that were not used."""
-        scores = super().scores
-        return {name: scores[name] for name in scores if not name.endswith("total") and not name.startswith("best_")}
+        return {
+            name: value
+            for name, value in super().scores.items()
+            if not name.endswith(("total", "windows")) and not name.startswith("best_")
+        }
 
     def data(self) -> ModelCardData:
         """The metadata, with exact match and F1 as a `model-index`."""
