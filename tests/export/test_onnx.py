@@ -56,7 +56,9 @@ def make_child(model_class=SearchedBertForMaskedLM, operators=OPERATORS, **field
 
 @pytest.fixture(scope="module")
 def child():
-    return make_child()
+    return make_child(
+        vocab_size=990
+    )  # too large for PyTorch's exporter to write a transposed copy of the tied decoder
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,7 @@ def test_sizes_are_open_and_nothing_of_this_machine_is_inside(exported):
     }
     names = ["input_ids", "attention_mask", "token_type_ids"]
     assert shapes == {name: ["batch_size", "sequence_length"] for name in names} | {
-        "logits": ["batch_size", "sequence_length", 99]
+        "logits": ["batch_size", "sequence_length", 990]
     }
     for file in exported.iterdir():
         assert str(ROOT).encode() not in file.read_bytes()
@@ -247,14 +249,14 @@ def test_what_has_no_export(tmp_path):
 
 def test_an_export_that_differs_leaves_what_was_there(child, exported, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"`logits` differs from PyTorch's by .* for 1 rows of 1 tokens"):
-        check_onnx(make_child(hidden_act="relu"), exported / "model.onnx")
+        check_onnx(make_child(hidden_act="relu", vocab_size=990), exported / "model.onnx")
 
     other = onnx.load(exported / "model.onnx")
     monkeypatch.setattr(hf_supernet.export.onnx, "_to_onnx", lambda model, names: other)
     target = export_onnx(child, tmp_path / "onnx")  # what stands for PyTorch's exporter
     before = {path.name: path.read_bytes() for path in target.iterdir()}
     with pytest.raises(RuntimeError, match="differs from PyTorch's"):
-        export_onnx(make_child(hidden_act="relu"), target, quantize=True)
+        export_onnx(make_child(hidden_act="relu", vocab_size=990), target, quantize=True)
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     assert list(tmp_path.iterdir()) == [target]
     (target / "notes.txt").touch()
