@@ -44,3 +44,18 @@ print(*peft.utils.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING["searched-b
 """
     printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert printed.splitlines() == ["False False False", "query key value output intermediate pointwise"]
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "message"),
+    [
+        ("hf_supernet.peft", "peft", r'LoRA needs PEFT: pip install "hf_supernet\[peft\]"'),
+        ("hf_supernet.export.onnx", "onnxscript", r'needs onnxscript: pip install "hf_supernet\[onnx\]"'),
+        ("hf_supernet.export.onnx_check", "onnxruntime", r'needs onnxruntime: pip install "hf_supernet\[onnx\]"'),
+    ],
+)
+def test_a_missing_package_is_named_with_how_to_get_it(module, package, message, monkeypatch):
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=message):
+        importlib.import_module(module)
