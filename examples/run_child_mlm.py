@@ -53,6 +53,7 @@ from hf_supernet.scripts import (
     parse_arguments,
     set_up_logging,
 )
+from hf_supernet.training.saving import WholeModelsMixin
 
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class ModelArguments:
     model_name_or_path: str = field(metadata={"help": "The child: a folder, or a Hub id."})
 
 
-class MaskedLMTrainer(Trainer):
+class MaskedLMTrainer(WholeModelsMixin, Trainer):
     """A `Trainer` that sends only the labelled positions through the vocabulary head, where the model can do that."""
 
     def __init__(self, *args, **kwargs):
@@ -101,7 +102,7 @@ class NewMasksEveryEpoch(TrainerCallback):
 def prepare_data(data_args: TextArguments, training_args: TrainingArguments, tokenizer: PreTrainedTokenizerBase):
     with training_args.main_process_first(desc="loading and tokenising the corpus"):
         corpus = data_args.load(training_args.seed)
-        tokenized = tokenize_corpus(corpus, tokenizer, data_args.max_seq_length, data_args.text_column)
+        tokenized = tokenize_corpus(corpus, tokenizer, data_args.max_seq_length, data_args.text_column, data_args.pack)
     train, dev = tokenized["train"], tokenized["validation"]
     return train, dev if data_args.max_eval_samples is None else dev.take(data_args.max_eval_samples)
 

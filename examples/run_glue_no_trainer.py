@@ -68,7 +68,7 @@ import hf_supernet  # noqa: F401 (registers `searched-bert` and `supernet-bert` 
 from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.evaluation.glue_card import FineTuningCard
-from hf_supernet.files import replacing, write_json
+from hf_supernet.files import filling_folder, replacing, write_json
 from hf_supernet.scripts import set_up_accelerate_logging
 from hf_supernet.training.finetuning import ModelArguments, find_checkpoint, fine_tuning_card, load_classifier
 
@@ -347,18 +347,15 @@ def save_model(
     if not accelerator.is_main_process:
         return
     output_dir = Path(args.output_dir)
-    temporary = output_dir / "tmp-model"
-    accelerator.unwrap_model(model).save_pretrained(temporary, save_function=accelerator.save)
-    tokenizer.save_pretrained(temporary)
-    for path in temporary.iterdir():
-        path.replace(output_dir / path.name)
-    temporary.rmdir()
+    with filling_folder(output_dir) as temporary:
+        accelerator.unwrap_model(model).save_pretrained(temporary, save_function=accelerator.save)
+        tokenizer.save_pretrained(temporary)
     card.write(output_dir)
     write_json(output_dir / "all_results.json", card.metrics)
     if args.push_to_hub:
         api = HfApi(token=args.hub_token)
         repo_id = api.create_repo(args.hub_model_id or output_dir.resolve().name, exist_ok=True).repo_id
-        api.upload_folder(repo_id=repo_id, folder_path=output_dir, ignore_patterns=["step_*", "tmp-*"])
+        api.upload_folder(repo_id=repo_id, folder_path=output_dir, ignore_patterns=["step_*", "tmp-*", "_*"])
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:

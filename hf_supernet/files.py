@@ -23,6 +23,10 @@ from pathlib import Path
 from typing import Any
 
 
+UNFINISHED = "_unfinished"
+"""Where [`filling_folder`] writes, inside the folder to fill. A Trainer pushes nothing that begins with an underscore."""
+
+
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """
@@ -72,6 +76,36 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(aside)
 
 
+@contextmanager
+def filling_folder(path: str | os.PathLike, last: str = "config.json") -> Iterator[Path]:
+    """
+    Gives an empty folder to write to, and at the end moves each file from it into `path`, where other files stay.
+
+    Args:
+        path (`str` or `os.PathLike`):
+            The folder to fill; it is made where it is not there. If the body raises, its files stay as they were.
+        last (`str`, *optional*, defaults to `"config.json"`):
+            The file without which the others can't be used. An old one is taken away first, and the new one comes last:
+            a folder that was left while files were being exchanged holds no mixture that could be loaded.
+    """
+    path = Path(path)
+    temporary = path / UNFINISHED
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        written = sorted(temporary.iterdir(), key=lambda entry: entry.name == last)
+        if any(entry.name == last for entry in written):
+            (path / last).unlink(missing_ok=True)
+        for entry in written:
+            target = path / entry.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            entry.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def check_replaceable(directory: str | os.PathLike, patterns: Sequence[str]) -> None:
     """
     Checks that a folder may be replaced without a loss: it is not there, is empty, or was written for the same.
@@ -106,4 +140,4 @@ def write_json(path: str | os.PathLike, values: Any) -> None:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-__all__ = ["check_replaceable", "replacing", "replacing_folder", "write_json"]
+__all__ = ["UNFINISHED", "check_replaceable", "filling_folder", "replacing", "replacing_folder", "write_json"]

@@ -20,9 +20,11 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import HubStrategy, unwrap_peft_model
 
 from ..evaluation.glue_card import FineTuningCard
+from ..files import filling_folder
+from .saving import WholeModelsMixin
 
 
-class FineTuningTrainer(Trainer):
+class FineTuningTrainer(WholeModelsMixin, Trainer):
     """
     A `Trainer` that counts the loss once and writes our model card.
 
@@ -61,9 +63,10 @@ class FineTuningTrainer(Trainer):
         elif self.args.should_save:
             from ..peft import export_adapter, merge_lora
 
-            merge_lora(model).save_pretrained(self.args.output_dir)
-            if self.processing_class is not None:
-                self.processing_class.save_pretrained(self.args.output_dir)
+            with filling_folder(self.args.output_dir) as temporary:
+                merge_lora(model).save_pretrained(temporary)
+                if self.processing_class is not None:
+                    self.processing_class.save_pretrained(temporary)
             export_adapter(model, Path(self.args.output_dir) / "adapter", self.processing_class)
 
     def create_model_card(self, *args, **kwargs) -> None:

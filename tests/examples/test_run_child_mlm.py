@@ -88,6 +88,18 @@ def test_the_child_learns_and_stays_what_it_is(tmp_path, text, plain):
     assert metrics["eval_loss"] < untrained["eval_loss"]
 
 
+def test_a_run_that_dies_while_it_saves_leaves_no_half_model(tmp_path, text, monkeypatch):
+    model = save_child(tmp_path / "child", plain=False)
+
+    def die(*args, **kwargs):
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(BertTokenizer, "save_pretrained", die)
+    with pytest.raises(RuntimeError, match="killed"):
+        run_child_mlm.main(arguments(model, text, tmp_path / "out", "--do_train", "--save_strategy", "no"))
+    assert not list((tmp_path / "out").rglob("*.safetensors")) and not list((tmp_path / "out").rglob("config.json"))
+
+
 def test_damaged_weights(tmp_path, text):
     model = save_child(tmp_path / "child", plain=False)
     (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:-100])

@@ -158,7 +158,21 @@ def test_fine_tunes_a_searched_child(script, models, tmp_path):
         for row in pd.read_csv(VALIDATION).itertuples()
     ]
     assert table == ["index\tprediction", *(f"{i}\t{answer}" for i, answer in enumerate(answers))]
-    assert not [path for path in (tmp_path / "out").iterdir() if "tmp" in path.name]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(("tmp", "_", "."))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_run_that_dies_while_it_saves_leaves_no_half_model(script, models, tmp_path, monkeypatch):
+    class Killed(Exception):
+        pass
+
+    def die(*args, **kwargs):
+        raise Killed
+
+    monkeypatch.setattr(BertTokenizer, "save_pretrained", die)
+    with pytest.raises(Killed):
+        run(script, models["searched"], tmp_path / "out", max_train_steps=1)
+    assert not list((tmp_path / "out").rglob("*.safetensors")) and not list((tmp_path / "out").rglob("config.json"))
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
