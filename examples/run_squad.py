@@ -62,7 +62,13 @@ from hf_supernet.data.squad_questions import SquadQuestions
 from hf_supernet.data.squad_windows import make_windows, model_inputs
 from hf_supernet.data.tables import random_rows
 from hf_supernet.evaluation.squad_card import SquadCard
-from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
+from hf_supernet.scripts import (
+    check_actions,
+    check_checkpoint,
+    naming_damaged_weights,
+    parse_arguments,
+    set_up_logging,
+)
 from hf_supernet.training.finetuning import ModelArguments, check_tokenizer
 from hf_supernet.training.finetuning_trainer import FineTuningTrainer, hyperparameters
 
@@ -97,13 +103,14 @@ def load_model(
     if model_args.random_init:
         model = AutoModelForQuestionAnswering.from_config(config, trust_remote_code=model_args.trust_remote_code)
         return model, tokenizer
-    model, loaded = AutoModelForQuestionAnswering.from_pretrained(
-        model_args.model_name_or_path,
-        config=config,
-        ignore_mismatched_sizes=model_args.ignore_mismatched_sizes,
-        output_loading_info=True,
-        **hub,
-    )
+    with naming_damaged_weights(model_args.model_name_or_path):
+        model, loaded = AutoModelForQuestionAnswering.from_pretrained(
+            model_args.model_name_or_path,
+            config=config,
+            ignore_mismatched_sizes=model_args.ignore_mismatched_sizes,
+            output_loading_info=True,
+            **hub,
+        )
     if loaded["missing_keys"] and not trains:
         raise ValueError(
             f'"{model_args.model_name_or_path}" was not trained to answer questions, it lacks the weights '
@@ -119,10 +126,10 @@ def prepare(
     args: SquadDataArguments,
 ) -> tuple[Dataset | None, SquadQuestions | None, SquadQuestions | None]:
     """The windows to train on, the questions to evaluate, and those to predict the answers of, as far as there are such."""
-    train, validation, test = None, None, None
+    train_windows, validation, test = None, None, None
     if "train" in splits:
         split = random_rows(splits["train"], args.max_train_samples, args.subset_seed)
-        train = model_inputs(make_windows(split, tokenizer, config, args, labels=True))
+        train_windows = model_inputs(make_windows(split, tokenizer, config, args, labels=True))
     if "validation" in splits:
         split = random_rows(splits["validation"], args.max_eval_samples, args.subset_seed)
         validation = SquadQuestions(split, tokenizer, config, args, labels=True)
@@ -130,7 +137,7 @@ def prepare(
         split = splits["test"]
         split = split.select(range(min(args.max_predict_samples or len(split), len(split))))
         test = SquadQuestions(split, tokenizer, config, args, labels=False)
-    return train, validation, test
+    return train_windows, validation, test
 
 
 def get_collator(training_args: TrainingArguments, tokenizer: PreTrainedTokenizerBase) -> DataCollatorWithPadding:

@@ -15,6 +15,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -256,6 +257,14 @@ def test_answers_do_not_depend_on_the_batches(model, models, files, tmp_path):
 def test_a_classifier_of_three_labels_is_a_start(models, files, tmp_path):
     run(models["three_labels"], files["v1"], tmp_path, max_steps=1, do_eval=None)
     assert AutoModelForQuestionAnswering.from_pretrained(tmp_path).qa_outputs.out_features == 2
+
+
+def test_damaged_weights_are_named(models, files, tmp_path):
+    damaged = Path(shutil.copytree(models["with_head"], tmp_path / "damaged"))
+    weights = (damaged / "model.safetensors").read_bytes()
+    (damaged / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(ValueError, match=r"damaged/model\.safetensors is damaged or not whole"):
+        run(str(damaged), files["v1"], tmp_path / "out", do_train=None)
 
 
 def test_subsets_and_a_test_split_without_answers(models, files, tmp_path):
