@@ -132,6 +132,15 @@ def time_samples(function: Callable[[], object], settings: LatencySettings) -> l
 
 
 def model_call(model: nn.Module, settings: LatencySettings) -> Callable[[], object]:
+    """
+    A call of `model` on one batch without padding, ready to be timed.
+
+    Args:
+        model (`torch.nn.Module`):
+            Takes `input_ids` and `attention_mask`. It is put into evaluation mode and moved to the device and dtype.
+        settings ([`LatencySettings`]):
+            Device, dtype and the shape of the batch.
+    """
     model = model.to(settings.device, settings.torch_dtype).eval()
     shape = (settings.batch_size, settings.sequence_length)
     input_ids = torch.arange(shape[0] * shape[1], device=settings.device).view(shape) % model.config.vocab_size

@@ -190,6 +190,9 @@ def test_attentions_and_hidden_states():
         assert torch.equal(states[layer], states[layer + 1]) == (operator == "identity")
 
 
+@pytest.mark.filterwarnings(
+    "ignore:`gradient_checkpointing_enable` is deprecated:FutureWarning"
+)  # until v6, tested too
 @pytest.mark.parametrize("method", ["activation_checkpointing_enable", "gradient_checkpointing_enable"])
 def test_activation_checkpointing_changes_nothing_but_memory(method):
     model = SearchedBertForMaskedLM(child_config())

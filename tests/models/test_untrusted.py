@@ -147,7 +147,8 @@ def test_pickled_weights_are_neither_read_nor_written(child_folder, tmp_path):
 
 def test_large_models_are_allowed():
     operators = ["attention-32", "feed_forward-16384"] * 48
-    SearchedBertConfig(vocab_size=250_000, hidden_size=2048, operators=operators)
-    SupernetBertConfig(
+    child = SearchedBertConfig(vocab_size=250_000, hidden_size=2048, operators=operators)
+    supernet = SupernetBertConfig(
         hidden_size=1024, num_hidden_layers=48, candidate_operators=["attention-16", "feed_forward-4096", "identity"]
     )
+    assert len(child.operators) == 96 and len(supernet.layer_candidates) == 48

@@ -100,6 +100,25 @@ def eager_attention_forward(
     dropout: float = 0.0,
     **kwargs: Unpack[TransformersKwargs],
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Attention written out, which has the weights to hand out; other implementations are looked up by name.
+
+    Args:
+        module (`nn.Module`):
+            The attention; in training, dropout is applied to the weights.
+        query, key, value (`torch.Tensor` of shape `(batch_size, num_heads, sequence_length, head_size)`):
+            The projected hidden states.
+        attention_mask (`torch.Tensor` of shape `(batch_size, 1, 1 or sequence_length, sequence_length)`, *optional*):
+            Added to the scores.
+        scaling (`float`):
+            What the scores are multiplied by.
+        dropout (`float`, *optional*, defaults to 0.0):
+            The probability of dropout.
+
+    Returns:
+        `tuple[torch.Tensor, torch.Tensor]`: the outputs of shape `(batch_size, sequence_length, num_heads, head_size)`,
+        and the weights of shape `(batch_size, num_heads, sequence_length, sequence_length)`.
+    """
     weights = torch.matmul(query, key.transpose(2, 3)) * scaling
     if attention_mask is not None:
         weights = weights + attention_mask
