@@ -188,6 +188,7 @@ def prepare_data(data_args: DataTrainingArguments, corpus, tokenizer: PreTrained
         tokenizer,
         data_args.max_seq_length,
         data_args.text_column,
+        data_args.pack,
         num_proc=data_args.preprocessing_num_workers,
     )
     train, dev = tokenized["train"], tokenized["validation"]

@@ -182,7 +182,9 @@ def load_supernet(model_args: ModelArguments) -> SupernetBertForMaskedLM:
 
 def load_dev_batches(data_args: DataArguments, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, torch.Tensor]]:
     corpus = data_args.load(data_args.data_seed)
-    dev = tokenize_corpus(corpus["validation"], tokenizer, data_args.max_seq_length, data_args.text_column)
+    dev = tokenize_corpus(
+        corpus["validation"], tokenizer, data_args.max_seq_length, data_args.text_column, data_args.pack
+    )
     if data_args.max_eval_samples is not None:
         dev = dev.take(data_args.max_eval_samples)
     collator = MaskingCollator(tokenizer, data_args.mlm_probability, seed=data_args.data_seed).frozen()

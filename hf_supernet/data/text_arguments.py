@@ -47,6 +47,9 @@ class TextArguments:
             Percent of the documents to hold out where there is no validation split.
         max_seq_length (`int`, *optional*, defaults to 128):
             Tokens a sequence.
+        pack (`bool`, *optional*, defaults to `True`):
+            Whether neighbouring documents fill sequences to the brim. Where not, each document begins a sequence of its
+            own, as the inputs of a task do.
         mlm_probability (`float`, *optional*, defaults to 0.15):
             The share of tokens to predict.
         max_eval_samples (`int`, *optional*):
@@ -73,6 +76,10 @@ class TextArguments:
         default=5, metadata={"help": "Percent of the documents to hold out where there is no validation split."}
     )
     max_seq_length: int = field(default=128, metadata={"help": "Tokens a sequence."})
+    pack: bool = field(
+        default=True,
+        metadata={"help": "Fill sequences with neighbouring documents; otherwise each document begins one of its own."},
+    )
     mlm_probability: float = field(default=0.15, metadata={"help": "The share of tokens to predict."})
     max_eval_samples: int | None = field(default=None, metadata={"help": "Evaluate on this many sequences only."})
 

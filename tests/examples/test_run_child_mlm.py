@@ -88,6 +88,20 @@ def test_the_child_learns_and_stays_what_it_is(tmp_path, text, plain):
     assert metrics["eval_loss"] < untrained["eval_loss"]
 
 
+def test_documents_of_their_own(tmp_path, text, monkeypatch):
+    model, lengths = save_child(tmp_path / "child", False), {}
+    text.write_text("\n\n".join(["the old cat", "the red dog sees"] * 8))  # blank lines separate documents
+    for options in ((), ("--no_pack",)):
+        taken = []
+        monkeypatch.setattr(
+            run_child_mlm, "MaskedLMTrainer", lambda *args, taken=taken, **kwargs: taken.append(kwargs)
+        )
+        with pytest.raises(AttributeError):  # there is no trainer: what it would have been given is looked at
+            run_child_mlm.main(arguments(model, text, tmp_path / "out", "--do_train", *options))
+        lengths[options] = {len(ids) for ids in taken[0]["train_dataset"]["input_ids"]}
+    assert lengths == {(): {16}, ("--no_pack",): {5, 6}}
+
+
 def test_a_run_that_dies_while_it_saves_leaves_no_half_model(tmp_path, text, monkeypatch):
     model = save_child(tmp_path / "child", plain=False)
 
