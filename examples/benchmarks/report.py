@@ -28,8 +28,16 @@ from hf_supernet.files import replacing
 
 
 README = Path(__file__).resolve().parent / "README.md"
+PROJECT_README = Path(__file__).resolve().parents[2] / "README.md"
 MARKERS = ("<!-- results: written by report.py -->", "<!-- end of results -->")
 ORDER = ("step_time", "alignment_cost", "throughput_vs_bert", "memory", "costs_check")
+
+COMPARED = {
+    "step_time": "",
+    "alignment_cost": "step with alignment / without: ",
+    "throughput_vs_bert": "child / transformers.BertForMaskedLM: ",
+}
+"""What stands in front of a result's name where the name alone does not say it."""
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -70,39 +78,56 @@ def section(benchmark: dict[str, Any]) -> list[str]:
     return [*lines, *table(["ratio", "wall clock", "processor time", "rounds", f"target ({clock})"], rows)]
 
 
-def real_text_section(results: dict[str, Any]) -> list[str]:
-    """The run on real text has a form of its own."""
+def real_text_table(results: dict[str, Any]) -> list[str]:
+    """Fine-tuning the searched child against the same network from random weights."""
     rows = []
     for task, row in results["glue"].items():
         arms = [f"{row[arm]['mean']:.2f} ± {row[arm]['sd']:.2f}" for arm in ("searched", "random_init")]
         difference = row["difference"]
         interval = f"{difference['mean']:+.2f} [{difference['low']:+.2f}, {difference['high']:+.2f}]"
         rows.append([task, *arms, interval])
-    head = ["task", "searched child", "same network, random weights", "difference, 95 % interval"]
+    seeds = len(results["seeds"])
+    head = [f"task, {seeds} seeds", "searched child", "same network, random weights", "difference, 95 % interval"]
+    return table(head, rows)
+
+
+def real_text_section(results: dict[str, Any]) -> list[str]:
+    """The run on real text has a form of its own."""
     return [
         "### real_text",
         "",
         f"`{results['command']}`, seeds {', '.join(map(str, results['seeds']))}; `{results['architecture']}`.",
         "",
-        *table(head, rows),
+        *real_text_table(results),
     ]
 
 
-def report(results: Path, readme: Path) -> None:
+def summary(results: Path) -> list[str]:
+    """The figures that the project's own README shows: those with a target, on one line each."""
+    rows = []
+    for name, compared in COMPARED.items():
+        path = results / f"{name}.json"
+        found = json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
+        rows += [
+            [compared + result["name"], figure(result[result["clock"]], result["statistic"]), verdict(result)]
+            for result in found
+            if "target" in result
+        ]
+    lines = table(["ratio, side by side in one run", "found [quartiles]", "target"], rows)
+    real_text = results / "real_text.json"
+    if real_text.is_file():
+        found = json.loads(real_text.read_text(encoding="utf-8"))
+        lines += ["", *real_text_table(found)]
+    return lines
+
+
+def replace_tables(readme: Path, lines: list[str]) -> None:
     """
-    Puts the tables between the markers of `readme`.
+    Puts `lines` between the markers of `readme`.
 
     Raises:
         ValueError: where `readme` does not have both markers.
     """
-    lines: list[str] = []
-    for name in ORDER:
-        path = results / f"{name}.json"
-        if path.is_file():
-            lines += [*section(json.loads(path.read_text(encoding="utf-8"))), ""]
-    real_text = results / "real_text.json"
-    if real_text.is_file():
-        lines += [*real_text_section(json.loads(real_text.read_text(encoding="utf-8"))), ""]
     text = readme.read_text(encoding="utf-8")
     before, found, rest = text.partition(MARKERS[0])
     _, found_end, after = rest.partition(MARKERS[1])
@@ -114,12 +139,27 @@ def report(results: Path, readme: Path) -> None:
     print(f"Wrote {readme}")
 
 
+def sections(results: Path) -> list[str]:
+    """All tables."""
+    lines: list[str] = []
+    for name in ORDER:
+        path = results / f"{name}.json"
+        if path.is_file():
+            lines += [*section(json.loads(path.read_text(encoding="utf-8"))), ""]
+    real_text = results / "real_text.json"
+    if real_text.is_file():
+        lines += [*real_text_section(json.loads(real_text.read_text(encoding="utf-8"))), ""]
+    return lines
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS, help="The folder with the JSON files.")
-    parser.add_argument("--readme", type=Path, default=README, help="The file to write to.")
+    parser.add_argument("--readme", type=Path, default=README, help="The file to write all tables to.")
+    parser.add_argument("--project_readme", type=Path, default=PROJECT_README, help="The file for those with targets.")
     args = parser.parse_args(argv)
-    report(args.results, args.readme)
+    replace_tables(args.readme, sections(args.results))
+    replace_tables(args.project_readme, [*summary(args.results), ""])
 
 
 if __name__ == "__main__":

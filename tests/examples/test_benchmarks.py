@@ -114,22 +114,33 @@ def test_costs_are_equal(results):
 def test_report_writes_the_tables(results, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text((BENCHMARKS / "README.md").read_text())
+    project_readme = tmp_path / "PROJECT.md"
+    project_readme.write_text((BENCHMARKS.parents[1] / "README.md").read_text())
+    options = ("--results", str(results), "--readme", str(readme), "--project_readme", str(project_readme))
     for _ in range(2):  # again: the tables are replaced, not added
-        run("report", "--results", str(results), "--readme", str(readme))
+        run("report", *options)
     text = readme.read_text()
     for name in RUNS:
         assert text.count(f"### {name}\n") == 1
         for result in read(results, name)["results"]:
             assert text.count(f"| {result['name']} |") == 1
     readme.write_text("no place for tables")
+    assert project_readme.read_text().count("without: random child and anchor |") == 1
     with pytest.raises(ValueError, match="has to have the lines"):
-        run("report", "--results", str(results), "--readme", str(readme))
+        run("report", *options)
 
 
 def test_readme_is_what_the_results_say(tmp_path):
     """The committed tables are those of the committed results; the script runs as a user runs it."""
-    committed = (BENCHMARKS / "README.md").read_text()
-    readme = tmp_path / "README.md"
-    readme.write_text(committed)
-    subprocess.run([sys.executable, str(BENCHMARKS / "report.py"), "--readme", str(readme)], check=True)
-    assert readme.read_text() == committed, "run `python examples/benchmarks/report.py`"
+    committed = {
+        "--readme": (BENCHMARKS / "README.md").read_text(),
+        "--project_readme": (BENCHMARKS.parents[1] / "README.md").read_text(),
+    }
+    options = []
+    for name, text in committed.items():
+        readme = tmp_path / f"{name}.md"
+        readme.write_text(text)
+        options += [name, str(readme)]
+    subprocess.run([sys.executable, str(BENCHMARKS / "report.py"), *options], check=True)
+    for name, text in committed.items():
+        assert (tmp_path / f"{name}.md").read_text() == text, "run `python examples/benchmarks/report.py`"
