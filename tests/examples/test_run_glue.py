@@ -424,6 +424,7 @@ def run_commands(*commands: list[str]) -> None:
             assert process.returncode == 0, output[-3000:]
 
 
+@pytest.mark.slow
 def test_as_commands(models, tmp_path):
     """Each script with `python`, one of them with a file of options, and with `accelerate launch`."""
     settings = {"do_train": True, "do_eval": True, "max_steps": 1, "save_strategy": "no"}
@@ -446,6 +447,7 @@ def test_as_commands(models, tmp_path):
         assert (tmp_path / name / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one(models, tmp_path):
     """The gradient is the mean over the rows of both, not twice that; no row of the validation split is counted twice."""
     given = {"do_train": True, "do_eval": True, "max_steps": 1, "save_strategy": "no", "optim": "sgd"}
