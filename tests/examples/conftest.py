@@ -1,0 +1,36 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Tiny pretrained models for the scripts that fine-tune."""
+
+import pytest
+from accelerate.state import AcceleratorState, GradientState
+from transformers import logging
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory) -> dict[str, str]:
+    """Folders of tiny pretrained models, with the tokenizer of a small vocabulary."""
+    from .glue_runs import make_models  # here: it imports the scripts, which takes seconds
+
+    return make_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def states_of_their_own():
+    """A process runs one script; in a test file several follow one another."""
+    verbosity = logging.get_verbosity()
+    yield
+    logging.set_verbosity(verbosity)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
