@@ -27,7 +27,7 @@ demo: install
 	$(BIN)/python examples/demo.py --output_dir demo_output
 
 test: install
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 # TRF057 asks for transformers' own documentation decorator, which looks its texts up in transformers' tree.
 quality: install

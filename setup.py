@@ -21,7 +21,7 @@ EXTRAS = {
     "peft": ["peft>=0.18"],
     "tensorboard": ["tensorboard"],
     "quality": ["ruff==0.17.6", "transformers-mlinter==0.1.5"],
-    "test": ["pytest>=8", "pytest-timeout"],
+    "test": ["pytest>=8", "pytest-timeout", "pytest-xdist"],
 }
 EXTRAS["dev"] = EXTRAS["quality"] + EXTRAS["test"] + EXTRAS["onnx"] + EXTRAS["peft"] + EXTRAS["tensorboard"]
 
