@@ -38,6 +38,13 @@ With local files (parquet, CSV, TSV, JSON) instead of the Hub, and the same netw
         --train_file glue/mrpc/train.parquet --validation_file glue/mrpc/validation.parquet --do_train --do_eval \
         --output_dir mrpc-random
 
+A teacher (the same task, the same tokenizer), several seeds with their mean and spread, a start from an MNLI model, and a
+child of a supernet by its architecture:
+
+    python examples/run_glue.py ... --teacher_model_name_or_path path/to/teacher --seeds 1 2 3
+    python examples/run_glue.py ... --task_name rte --init_from mnli-child/seed-{seed} --seeds 1 2 3
+    python examples/run_glue.py --model_name_or_path path/to/supernet --architecture A4-F512-C3-F512 ...
+
 With `--lora_r 8` only adapters (and the head) are trained. What `--output_dir` holds at the end is the merged model, and in
 `adapter` the adapters by themselves.
 
@@ -45,8 +52,11 @@ A run that was stopped goes on with `--resume_from_checkpoint True`, or a checkp
 The options can also come from one `.json` or `.yaml` file: `python examples/run_glue.py options.yaml`.
 """
 
+import copy
 import logging
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -66,12 +76,31 @@ from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.files import replacing
 from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
-from hf_supernet.training.finetuning import ModelArguments, fine_tuning_card, load_classifier
+from hf_supernet.training.distillation import DistillationArguments
+from hf_supernet.training.early_stopping import EarlyStoppingArguments
+from hf_supernet.training.finetuning import ClassifierArguments, fine_tuning_card, load_classifier
 from hf_supernet.training.finetuning_trainer import FineTuningTrainer, hyperparameters
 from hf_supernet.training.lora import LoraArguments
+from hf_supernet.training.seeds import (
+    SeedArguments,
+    comparable_settings,
+    fill_in_seed,
+    last_whole_checkpoint,
+    run_seeds,
+)
 
 
 logger = logging.getLogger(__name__)
+
+ARGUMENT_TYPES = (
+    ClassifierArguments,
+    GlueDataArguments,
+    DistillationArguments,
+    EarlyStoppingArguments,
+    LoraArguments,
+    SeedArguments,
+    TrainingArguments,
+)
 
 
 def used_kinds(training_args: TrainingArguments) -> list[str]:
@@ -146,32 +175,28 @@ def predict(trainer: FineTuningTrainer, data: GlueData, tokenized: dict[str, dat
                 temporary.write_text(table, encoding="utf-8")
 
 
-def main(argv: list[str] | None = None) -> dict[str, float]:
-    """
-    Run the script.
-
-    Args:
-        argv (`list[str]`, *optional*):
-            The options; by default those of the command line.
-
-    Returns:
-        `dict[str, float]`: The metrics of the evaluation, empty without `--do_eval`.
-    """
-    model_args, data_args, lora_args, training_args = parse_arguments(
-        (ModelArguments, GlueDataArguments, LoraArguments, TrainingArguments), argv
-    )
-    check_actions(training_args, ("do_train", "do_eval", "do_predict"))
-    check_checkpoint(training_args)
-    set_up_logging(logger, training_args)
-    logger.info(f"Training/evaluation parameters {training_args}")
+def fine_tune(
+    model_args: ClassifierArguments,
+    data_args: GlueDataArguments,
+    distillation_args: DistillationArguments,
+    stopping_args: EarlyStoppingArguments,
+    lora_args: LoraArguments,
+    training_args: TrainingArguments,
+) -> dict[str, float]:
+    """One run with one seed: train, evaluate, predict, as far as asked for. Returns the metrics of the evaluation."""
     set_seed(training_args.seed)
-
+    teacher_name = fill_in_seed(distillation_args.teacher_model_name_or_path, training_args.seed)
+    distillation_args = replace(distillation_args, teacher_model_name_or_path=teacher_name)
+    model_args = replace(model_args, init_from=fill_in_seed(model_args.init_from, training_args.seed))
     with training_args.main_process_first(desc="loading the data"):
         data = load_glue_data(data_args, used_kinds(training_args), model_args.cache_dir, model_args.token)
-    model, tokenizer = load_classifier(model_args, data_args, data, trains=training_args.do_train)
+    trains = training_args.do_train
+    model, tokenizer = load_classifier(model_args, data_args, data, trains)
+    teacher = distillation_args.load_teacher(model, tokenizer, data_args.max_seq_length, trains, **model_args.hub)
     tokenized = tokenize(data, data_args, training_args, tokenizer, model.config)
-    model = lora_args.adapt(model, training_args.do_train, model_args.random_init)
-    settings = hyperparameters(training_args) | lora_args.hyperparameters
+    model = lora_args.adapt(model, trains, model_args.random_init)
+    settings = model_args.hyperparameters | hyperparameters(training_args)
+    settings |= distillation_args.hyperparameters | stopping_args.hyperparameters | lora_args.hyperparameters
     trainer = FineTuningTrainer(
         model=model,
         args=training_args,
@@ -180,18 +205,64 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         compute_metrics=lambda output: data.score(logits_of(output.predictions), output.label_ids, model.config),
         processing_class=tokenizer,
         data_collator=get_collator(data_args, training_args, tokenizer),
+        callbacks=stopping_args.callbacks(training_args),
         card=fine_tuning_card(model_args, data_args, training_args.output_dir, training_args.hub_model_id, settings),
+        teacher=teacher,
     )
 
-    if training_args.do_train:
+    if trains:
         train(trainer)
     results = evaluate(trainer, tokenized["validation"])
     predict(trainer, data, tokenized["test"])
     if training_args.push_to_hub:
         trainer.push_to_hub()
-    elif training_args.do_train:
+    elif trains:
         trainer.create_model_card()
     return results
+
+
+def check_seeds(training_args: TrainingArguments) -> None:
+    """Refuses what makes sense for one run only."""
+    if not training_args.do_train:
+        raise ValueError("`seeds` are those of a training, and there is none: pass `do_train`.")
+    if training_args.push_to_hub:
+        raise ValueError("`seeds` gives several models, and `push_to_hub` takes one: publish the one you choose.")
+    if training_args.resume_from_checkpoint not in (None, True):
+        raise ValueError(
+            f'`resume_from_checkpoint`: "{training_args.resume_from_checkpoint}" belongs to one of the `seeds`; leave it'
+            " out, each goes on from its own last checkpoint."
+        )
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    """
+    Run the script.
+
+    Args:
+        argv (`list[str]`, *optional*):
+            The options; by default those of the command line.
+
+    Returns:
+        `dict[str, Any]`: The metrics of the evaluation, empty without `--do_eval`; with `--seeds` the summary of all
+        ([`~hf_supernet.training.seeds.summarize`]).
+    """
+    *options, seed_args, training_args = parse_arguments(ARGUMENT_TYPES, argv)
+    check_actions(training_args, ("do_train", "do_eval", "do_predict"))
+    set_up_logging(logger, training_args)
+    logger.info(f"Training/evaluation parameters {training_args}")
+    if seed_args.seeds is None:
+        check_checkpoint(training_args)
+        return fine_tune(*options, training_args)
+
+    def run(seed: int, folder: Path) -> dict[str, float]:
+        args = copy.copy(training_args)
+        args.seed, args.output_dir = seed, str(folder)
+        args.resume_from_checkpoint = last_whole_checkpoint(folder)
+        return fine_tune(*options, args)
+
+    check_seeds(training_args)
+    settings = comparable_settings(*options, training_args)
+    return run_seeds(seed_args.seeds, training_args.output_dir, settings, run, training_args.process_index == 0)
 
 
 if __name__ == "__main__":

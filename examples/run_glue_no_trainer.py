@@ -26,7 +26,7 @@
 """
 Fine-tune a classifier on GLUE, or on text classification data of your own, with a training loop on Accelerate.
 
-The same data and the same models as `run_glue.py`, for those who want to change the loop:
+The same data, models, teachers and seeds as in `run_glue.py`, for those who want to change the loop:
 
     accelerate launch examples/run_glue_no_trainer.py --model_name_or_path path/to/child --task_name mrpc \
         --max_seq_length 128 --per_device_train_batch_size 32 --learning_rate 5e-5 --num_train_epochs 3 \
@@ -41,14 +41,14 @@ import argparse
 import math
 import shutil
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.logging import get_logger
 from accelerate.utils import DataLoaderConfiguration, DistributedDataParallelKwargs, set_seed
 from huggingface_hub import HfApi
@@ -70,15 +70,19 @@ from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.evaluation.glue_card import FineTuningCard
 from hf_supernet.files import filling_folder, replacing, write_json
 from hf_supernet.scripts import set_up_accelerate_logging
-from hf_supernet.training.finetuning import ModelArguments, find_checkpoint, fine_tuning_card, load_classifier
+from hf_supernet.training.distillation import DistillationArguments, Teacher
+from hf_supernet.training.finetuning import ClassifierArguments, find_checkpoint, fine_tuning_card, load_classifier
+from hf_supernet.training.seeds import SeedArguments, comparable_settings, fill_in_seed, run_seeds
 
 
 logger = get_logger(__name__)
 
 
-def parse_args(argv: list[str]) -> tuple[ModelArguments, GlueDataArguments, argparse.Namespace]:
-    """The options of model and data, which are those of `run_glue.py`, and the others."""
-    parser = HfArgumentParser((ModelArguments, GlueDataArguments))
+def parse_args(
+    argv: list[str],
+) -> tuple[ClassifierArguments, GlueDataArguments, DistillationArguments, SeedArguments, argparse.Namespace]:
+    """The options of model, data, teacher and seeds, which are those of `run_glue.py`, and the others."""
+    parser = HfArgumentParser((ClassifierArguments, GlueDataArguments, DistillationArguments, SeedArguments))
     training = parser.add_argument_group("training")
     training.add_argument("--output_dir", required=True, help="Where checkpoints, model and results go.")
     training.add_argument("--do_predict", action="store_true", help="Predict the test split at the end.")
@@ -99,7 +103,7 @@ def parse_args(argv: list[str]) -> tuple[ModelArguments, GlueDataArguments, argp
     training.add_argument("--push_to_hub", action="store_true", help="Upload the model at the end.")
     training.add_argument("--hub_model_id", help="Repository to upload to; by default the name of the output.")
     training.add_argument("--hub_token", help="Access token to upload with.")
-    model_args, data_args, args = parser.parse_args_into_dataclasses(argv)
+    *options, args = parser.parse_args_into_dataclasses(argv)
     if args.checkpointing_steps not in (None, "epoch") and not (
         args.checkpointing_steps.isdecimal() and int(args.checkpointing_steps) > 0
     ):
@@ -107,8 +111,17 @@ def parse_args(argv: list[str]) -> tuple[ModelArguments, GlueDataArguments, argp
     for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_train_steps"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"`{name}` must be at least 1, got {getattr(args, name)}.")
-    args.resume_from_checkpoint = find_checkpoint(args.resume_from_checkpoint, Path(args.output_dir))
-    return model_args, data_args, args
+    seeds = options[-1].seeds
+    if seeds is None:
+        args.resume_from_checkpoint = find_checkpoint(args.resume_from_checkpoint, Path(args.output_dir))
+    elif args.resume_from_checkpoint not in (None, "last", "True", "true"):
+        raise ValueError(
+            f'`resume_from_checkpoint`: "{args.resume_from_checkpoint}" belongs to one of the `seeds`; leave it out, each'
+            " goes on from its own last checkpoint."
+        )
+    elif args.push_to_hub:
+        raise ValueError("`seeds` gives several models, and `push_to_hub` takes one: publish the one you choose.")
+    return *options, args
 
 
 @dataclass
@@ -240,6 +253,7 @@ def train_epoch(
     progress: TrainingProgress,
     args: argparse.Namespace,
     bar: tqdm,
+    teacher: Teacher | None = None,
 ) -> None:
     """Train on what is left of the current epoch, up to `max_train_steps`."""
     model.train()
@@ -250,7 +264,10 @@ def train_epoch(
         if progress.steps >= args.max_train_steps:
             break
         with accelerator.accumulate(model):
-            loss = model(**batch).loss
+            outputs = model(**batch)
+            loss = outputs.loss
+            if teacher is not None:
+                loss = teacher.loss.combine(loss, teacher.distance(outputs.logits, batch))
             # `backward` divides by the number of accumulated batches; at the end of an epoch there may be fewer
             in_this_step = min(accumulated, num_batches - progress.batches // accumulated * accumulated)
             accelerator.backward(loss * (accumulated / in_this_step))
@@ -282,7 +299,11 @@ def hyperparameters(args: argparse.Namespace, accelerator: Accelerator) -> dict[
 
 
 def training_function(
-    model_args: ModelArguments, data_args: GlueDataArguments, args: argparse.Namespace, accelerator: Accelerator
+    model_args: ClassifierArguments,
+    data_args: GlueDataArguments,
+    distillation_args: DistillationArguments,
+    args: argparse.Namespace,
+    accelerator: Accelerator,
 ) -> dict[str, float]:
     kinds = ["train", "validation", "test"] if args.do_predict else ["train", "validation"]
     with accelerator.main_process_first():
@@ -290,6 +311,9 @@ def training_function(
     set_seed(args.seed)
     model, tokenizer = load_classifier(model_args, data_args, data, trains=True)
     config = model.config
+    teacher = distillation_args.load_teacher(model, tokenizer, data_args.max_seq_length, **model_args.hub)
+    if teacher is not None:
+        teacher.to(accelerator.device)
     loaders = get_dataloaders(accelerator, data, data_args, args, tokenizer, config)
     train_loader = loaders["train"][""]
     model, optimizer = accelerator.prepare(model, get_optimizer(model, args))
@@ -313,7 +337,7 @@ def training_function(
     logger.info(f"Training on {len(train_loader.dataset)} rows for {args.max_train_steps} steps")
     bar = tqdm(total=args.max_train_steps, initial=progress.steps, disable=not accelerator.is_main_process)
     while progress.steps < args.max_train_steps or progress.batches > 0:
-        train_epoch(accelerator, model, train_loader, optimizer, lr_scheduler, progress, args, bar)
+        train_epoch(accelerator, model, train_loader, optimizer, lr_scheduler, progress, args, bar, teacher)
         progress.results = evaluate(accelerator, model, loaders["validation"], data)
         progress.epoch, progress.batches = progress.epoch + 1, 0
         logger.info(f"epoch {progress.epoch}: {progress.results}")
@@ -329,7 +353,7 @@ def training_function(
                 temporary.write_text(data.prediction_table(logits, config), encoding="utf-8")
     train_loss = mean_over_processes(accelerator, progress.loss_sum) / progress.loss_count
     results = progress.results | {"train_loss": train_loss, "train_samples": len(train_loader.dataset)}
-    settings = hyperparameters(args, accelerator)
+    settings = model_args.hyperparameters | hyperparameters(args, accelerator) | distillation_args.hyperparameters
     card = fine_tuning_card(model_args, data_args, args.output_dir, args.hub_model_id, settings, results)
     save_model(accelerator, model, tokenizer, card, args)
     return results
@@ -358,18 +382,16 @@ def save_model(
         api.upload_folder(repo_id=repo_id, folder_path=output_dir, ignore_patterns=["step_*", "tmp-*", "_*"])
 
 
-def main(argv: list[str] | None = None) -> dict[str, float]:
-    """
-    Run the script.
-
-    Args:
-        argv (`list[str]`, *optional*):
-            The options; by default those of the command line.
-
-    Returns:
-        `dict[str, float]`: What `all_results.json` holds.
-    """
-    model_args, data_args, args = parse_args(sys.argv[1:] if argv is None else argv)
+def run_once(
+    model_args: ClassifierArguments,
+    data_args: GlueDataArguments,
+    distillation_args: DistillationArguments,
+    args: argparse.Namespace,
+) -> dict[str, float]:
+    """One training with one seed; returns what `all_results.json` holds."""
+    model_args = replace(model_args, init_from=fill_in_seed(model_args.init_from, args.seed))
+    teacher_name = fill_in_seed(distillation_args.teacher_model_name_or_path, args.seed)
+    distillation_args = replace(distillation_args, teacher_model_name_or_path=teacher_name)
     Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(
         gradient_accumulation_steps=args.gradient_accumulation_steps,
@@ -382,9 +404,34 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     )
     set_up_accelerate_logging(accelerator)
     logger.info(accelerator.state, main_process_only=False)
-    results = training_function(model_args, data_args, args, accelerator)
+    results = training_function(model_args, data_args, distillation_args, args, accelerator)
     accelerator.end_training()
     return results
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    """
+    Run the script.
+
+    Args:
+        argv (`list[str]`, *optional*):
+            The options; by default those of the command line.
+
+    Returns:
+        `dict[str, Any]`: What `all_results.json` holds.
+    """
+    *options, seed_args, args = parse_args(sys.argv[1:] if argv is None else argv)
+    if seed_args.seeds is None:
+        return run_once(*options, args)
+
+    def run(seed: int, folder: Path) -> dict[str, float]:
+        has_checkpoint = next(folder.glob("step_*"), None) is not None
+        checkpoint = find_checkpoint("last" if has_checkpoint else None, folder)
+        changed = {"seed": seed, "output_dir": str(folder), "resume_from_checkpoint": checkpoint}
+        return run_once(*options, argparse.Namespace(**(vars(args) | changed)))
+
+    settings = comparable_settings(*options, vars(args))
+    return run_seeds(seed_args.seeds, args.output_dir, settings, run, PartialState().is_main_process)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ from transformers.utils import logging
 from ..data.glue import GlueData, longest_input
 from ..data.glue_arguments import GlueDataArguments
 from ..evaluation.glue_card import FineTuningCard
+from ..models.supernet_bert import SupernetBertPreTrainedModel
 from ..scripts import naming_damaged_weights
+from .trained_classifiers import load_trained_classifier, take_over
 
 
 logger = logging.get_logger(__name__)
@@ -80,14 +82,55 @@ class ModelArguments:
     )
 
 
+@dataclass
+class ClassifierArguments(ModelArguments):
+    """
+    Which classifier to fine-tune, and what it starts from.
+
+    Args:
+        architecture (`str`, *optional*):
+            For a supernet: fine-tune its child of this architecture (`"A4-F512-C3-I"`). Without it the whole supernet is
+            fine-tuned, on the path of its default architecture.
+        init_from (`str`, *optional*):
+            Start from the weights of this model, which is the same network, fine-tuned on another task: body and pooler
+            are taken over, and the head where the labels are the same by name. A folder or a model on the Hub. With
+            `--seeds`, `{seed}` in it stands for the seed.
+
+    Raises:
+        ValueError: for `init_from` with `random_init`.
+    """
+
+    architecture: str | None = field(
+        default=None, metadata={"help": "Fine-tune the child of this architecture of a supernet, as in A4-F512-C3-I."}
+    )
+    init_from: str | None = field(
+        default=None,
+        metadata={"help": "Start from the weights of this model: the same network, fine-tuned on another task."},
+    )
+
+    def __post_init__(self):
+        if self.init_from is not None and self.random_init:
+            raise ValueError("Both `init_from` and `random_init` say what weights to start from: pass one of the two.")
+
+    @property
+    def hub(self) -> dict[str, Any]:
+        """Arguments of `from_pretrained` that hold for every model that is loaded."""
+        return {"cache_dir": self.cache_dir, "token": self.token, "trust_remote_code": self.trust_remote_code}
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """The settings for a model card, by a readable name."""
+        return {} if self.architecture is None else {"architecture": f"`{self.architecture}`"}
+
+
 def load_classifier(
-    model_args: ModelArguments, data_args: GlueDataArguments, data: GlueData, trains: bool
+    model_args: ClassifierArguments, data_args: GlueDataArguments, data: GlueData, trains: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """
     A sequence classification model with the labels of the data, and its tokenizer.
 
     Args:
-        model_args (`ModelArguments`):
+        model_args (`ClassifierArguments`):
             Which model.
         data_args (`GlueDataArguments`):
             How long the inputs are to be.
@@ -100,20 +143,20 @@ def load_classifier(
         `tuple[PreTrainedModel, PreTrainedTokenizerBase]`: Model and tokenizer.
 
     Raises:
-        ValueError: if the tokenizer is not the model's, the labels are others and there will be no training, or the
-            weights are damaged.
+        ValueError: if the tokenizer is not the model's, the labels are others and there will be no training, the
+            weights are damaged, `architecture` is none of the model's, or `init_from` is another network.
     """
-    hub = {
-        "cache_dir": model_args.cache_dir,
-        "revision": model_args.model_revision,
-        "token": model_args.token,
-        "trust_remote_code": model_args.trust_remote_code,
-    }
+    hub = model_args.hub | {"revision": model_args.model_revision}
     config = AutoConfig.from_pretrained(model_args.config_name or model_args.model_name_or_path, **hub)
-    config.update(data.label_config(config, trains=trains))
+    start = None
+    if model_args.init_from is not None:
+        if not trains:
+            raise ValueError("`init_from` is a start for training, and there is none: pass `do_train`.")
+        start = load_trained_classifier(model_args.init_from, "init_from", **model_args.hub)
+    config.update(data.label_config(config if start is None else start.config, trains=trains))
     tokenizer = AutoTokenizer.from_pretrained(model_args.tokenizer_name or model_args.model_name_or_path, **hub)
     check_tokenizer(tokenizer, config, data_args)
-    if model_args.random_init:
+    if model_args.random_init or start is not None:
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=model_args.trust_remote_code)
     else:
         with naming_damaged_weights(model_args.model_name_or_path):
@@ -123,7 +166,40 @@ def load_classifier(
                 ignore_mismatched_sizes=model_args.ignore_mismatched_sizes,
                 **hub,
             )
+    if model_args.architecture is not None:
+        model = extract_child(model, model_args.architecture, model_args.model_name_or_path)
+    if start is not None:
+        has_head = take_over(model, start, model_args.init_from)
+        logger.warning(
+            f'Starting from the weights of "{model_args.init_from}", the head {"included" if has_head else "drawn anew"}.'
+        )
     return model, tokenizer
+
+
+def extract_child(model: PreTrainedModel, architecture: str, name_or_path: str) -> PreTrainedModel:
+    """
+    The child of a supernet, by the option `architecture`.
+
+    Args:
+        model ([`~transformers.PreTrainedModel`]):
+            The supernet.
+        architecture (`str`):
+            In the compact form.
+        name_or_path (`str`):
+            The name of the model, for the message.
+
+    Raises:
+        ValueError: where the model is no supernet, or has no such architecture.
+    """
+    if not isinstance(model, SupernetBertPreTrainedModel):
+        raise ValueError(
+            f'`architecture` names a child of a supernet, and "{name_or_path}" is a {model.config.model_type} model:'
+            " leave it out."
+        )
+    try:
+        return model.extract_child(architecture)
+    except ValueError as error:
+        raise ValueError(f'`architecture`: "{name_or_path}" has no such child. {error}') from error
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, args: GlueDataArguments) -> None:
@@ -146,7 +222,7 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
 
 
 def fine_tuning_card(
-    model_args: ModelArguments,
+    model_args: ClassifierArguments,
     data_args: GlueDataArguments,
     output_dir: str,
     hub_model_id: str | None,
@@ -157,7 +233,7 @@ def fine_tuning_card(
     The card of a fine-tuned model.
 
     Args:
-        model_args (`ModelArguments`):
+        model_args (`ClassifierArguments`):
             The model it started from.
         data_args (`GlueDataArguments`):
             The data.
@@ -175,7 +251,7 @@ def fine_tuning_card(
     """
     return FineTuningCard(
         model_name=hub_model_id or Path(output_dir).resolve().name,
-        start=model_args.model_name_or_path,
+        start=model_args.init_from or model_args.model_name_or_path,
         random_init=model_args.random_init,
         data_name=data_args.description,
         task_name=data_args.task_name,

@@ -16,30 +16,38 @@
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import HubStrategy, unwrap_peft_model
 
 from ..evaluation.glue_card import FineTuningCard
 from ..files import filling_folder
+from .distillation import Teacher
 from .saving import WholeModelsMixin
 
 
 class FineTuningTrainer(WholeModelsMixin, Trainer):
     """
-    A `Trainer` that counts the loss once and writes our model card.
+    A `Trainer` that counts the loss once, learns from a teacher too, and writes our model card.
 
     The loss of a batch is the mean over its rows, so the Trainer has to divide it by the number of accumulated batches
     itself. It leaves that out for models that take any keyword argument, as BERT does, and then multiplies by the number of
     processes too: 4 batches of 4 train with four times the gradient of one batch of 16. `accepts_loss_kwargs` is its switch.
 
+    With a teacher, the loss of the training is that of [`DistillationLoss`], and the log has its two parts, `task_loss` and
+    `teacher_distance`, as means since the last log. The loss of an evaluation is the task's alone.
+
     Args:
         card (`FineTuningCard`):
             The card; the metrics are added as they come.
+        teacher ([`Teacher`], *optional*):
+            What the model learns from beside the labels.
         **kwargs:
             The arguments of `Trainer`.
     """
 
-    def __init__(self, card: FineTuningCard, **kwargs):
+    def __init__(self, card: FineTuningCard, teacher: Teacher | None = None, **kwargs):
         model, args = kwargs["model"], kwargs["args"]
         base = unwrap_peft_model(model)
         base.accepts_loss_kwargs = False
@@ -50,6 +58,29 @@ class FineTuningTrainer(WholeModelsMixin, Trainer):
             )
         super().__init__(**kwargs)
         self.card = card
+        self.teacher = None if teacher is None else teacher.to(self.args.device)
+        self._parts: list[torch.Tensor] = []  # of each batch since the last log: task loss and distance
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if self.teacher is not None and model.training:
+            distance = self.teacher.distance(outputs.logits, inputs)
+            self._parts.append(torch.stack([loss.detach().float(), distance.detach()]))
+            loss = self.teacher.loss.combine(loss, distance)
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], *args, **kwargs) -> None:
+        if self._parts and "loss" in logs:  # of a training; all processes are here
+            parts = self.accelerator.reduce(torch.stack(self._parts).mean(0), reduction="mean")
+            logs = logs | dict(zip(("task_loss", "teacher_distance"), parts.tolist(), strict=True))
+            self._parts.clear()
+        super().log(logs, *args, **kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """
