@@ -20,6 +20,7 @@ EXTRAS = {
     "onnx": ["onnx>=1.19", "onnxruntime>=1.23", "onnxscript>=0.5"],
     "peft": ["peft>=0.18"],
     "tensorboard": ["tensorboard"],
+    "trackio": ["trackio"],
     "quality": ["ruff==0.17.6", "transformers-mlinter==0.1.5"],
     "test": ["pytest>=8", "pytest-timeout", "pytest-xdist"],
 }
@@ -35,7 +36,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["hf_supernet", "hf_supernet.*"]),
-    package_data={"hf_supernet": ["py.typed", "export/*.md.jinja"]},
+    package_data={"hf_supernet": ["py.typed", "export/*.md.jinja", "report/*.html.jinja"]},
     install_requires=[
         "torch>=2.6",
         "transformers>=5.23",
