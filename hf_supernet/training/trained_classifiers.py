@@ -21,19 +21,25 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from ..scripts import naming_damaged_weights
 
 
-# What two models of one network may differ in: where they come from, their labels, and what acts in training only.
+# What two models of one network may differ in: where they come from, their labels, what they return, and what acts in
+# training only. A Trainer switches `use_cache` off, and gives a model the token ids of its tokenizer.
 _NOT_THE_NETWORK = {
     "_name_or_path",
     "architectures",
     "auto_map",
+    "chunk_size_feed_forward",
     "default_architecture",
     "dtype",
     "id2label",
     "initializer_range",
     "label2id",
     "num_labels",
+    "output_attentions",
+    "output_hidden_states",
     "problem_type",
+    "return_dict",
     "transformers_version",
+    "use_cache",
 }
 
 
@@ -169,7 +175,12 @@ def take_over(model: PreTrainedModel, source: PreTrainedModel, name_or_path: str
 
 def _network(config: PreTrainedConfig) -> dict[str, Any]:
     fields = config.to_dict().items()
-    return {name: value for name, value in fields if name not in _NOT_THE_NETWORK and "dropout" not in name}
+    skipped = ("dropout", "_token_id")
+    return {
+        name: value
+        for name, value in fields
+        if name not in _NOT_THE_NETWORK and not any(word in name for word in skipped)
+    }
 
 
 def _last_layer(model: PreTrainedModel) -> str:

@@ -124,30 +124,3 @@ def test_the_seed_in_a_name():
 def test_seeds_that_cannot_be(seeds):
     with pytest.raises(ValueError, match=r"`seeds` must be different numbers from 0 on, got \["):
         SeedArguments(seeds)
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"early_stopping_patience": 0}, "`early_stopping_patience` must be at least 1, got 0"),
-        ({"early_stopping_threshold": 0.1}, "`early_stopping_threshold` needs a patience"),
-        ({"early_stopping_patience": 1, "early_stopping_threshold": -1.0}, "must not be negative, got -1.0"),
-    ],
-)
-def test_slips_of_early_stopping(fields, message):
-    with pytest.raises(ValueError, match=message):
-        EarlyStoppingArguments(**fields)
-
-
-def test_early_stopping_needs_evaluations_and_the_best_model(tmp_path):
-    stopping = EarlyStoppingArguments(early_stopping_patience=3, early_stopping_threshold=0.5)
-    evaluated = {"eval_strategy": "epoch", "save_strategy": "epoch", "use_cpu": True}
-    with pytest.raises(ValueError, match="and there are none: pass `eval_strategy`"):
-        stopping.callbacks(TrainingArguments(str(tmp_path), use_cpu=True))
-    with pytest.raises(ValueError, match="pass `load_best_model_at_end` too"):
-        stopping.callbacks(TrainingArguments(str(tmp_path), **evaluated))
-    arguments = TrainingArguments(str(tmp_path), load_best_model_at_end=True, **evaluated)
-    (callback,) = stopping.callbacks(arguments)
-    assert (callback.early_stopping_patience, callback.early_stopping_threshold) == (3, 0.5)
-    assert arguments.restore_callback_states_from_checkpoint
-    assert EarlyStoppingArguments().callbacks(arguments) == []
