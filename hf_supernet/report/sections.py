@@ -126,7 +126,7 @@ def _training_facts(training: TrainingRecord) -> dict[str, Any]:
         "model": ", ".join(map(str, config.get("architectures") or [])),
         "steps": training.log[-1]["step"],
         "epochs": results.get("epoch"),
-        "seconds": results.get("train_runtime"),
+        "training time": _seconds(results.get("train_runtime")),
         "hidden size": config.get("hidden_size"),
         "layers": config.get("num_hidden_layers"),
         "candidate operators": _joined(config.get("candidate_operators")),
@@ -136,6 +136,10 @@ def _training_facts(training: TrainingRecord) -> dict[str, Any]:
     }
     scores = {f"final {key.replace('_', ' ')}": value for key, value in results.items() if _is_score(key, value)}
     return facts | scores
+
+
+def _seconds(value: Any) -> str:
+    return f"{value:,.0f} s" if isinstance(value, int | float) else ""
 
 
 def _is_score(key: str, value: Any) -> bool:
