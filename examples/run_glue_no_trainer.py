@@ -39,9 +39,8 @@ A run that was killed goes on where its last checkpoint is, in the middle of an 
 
 import argparse
 import math
-import shutil
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +55,8 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import (
     DataCollatorWithPadding,
-    HfArgumentParser,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    SchedulerType,
     default_data_collator,
     get_scheduler,
 )
@@ -72,80 +69,12 @@ from hf_supernet.files import filling_folder, replacing, write_json
 from hf_supernet.scripts import set_up_accelerate_logging
 from hf_supernet.training.distillation import DistillationArguments, Teacher
 from hf_supernet.training.finetuning import ClassifierArguments, find_checkpoint, fine_tuning_card, load_classifier
-from hf_supernet.training.seeds import SeedArguments, comparable_settings, fill_in_seed, run_seeds
+from hf_supernet.training.loop_arguments import parse_loop_arguments
+from hf_supernet.training.loop_progress import TrainingProgress, mean_over_processes, save_checkpoint
+from hf_supernet.training.seeds import comparable_settings, fill_in_seed, run_seeds
 
 
 logger = get_logger(__name__)
-
-
-def parse_args(
-    argv: list[str],
-) -> tuple[ClassifierArguments, GlueDataArguments, DistillationArguments, SeedArguments, argparse.Namespace]:
-    """The options of model, data, teacher and seeds, which are those of `run_glue.py`, and the others."""
-    parser = HfArgumentParser((ClassifierArguments, GlueDataArguments, DistillationArguments, SeedArguments))
-    training = parser.add_argument_group("training")
-    training.add_argument("--output_dir", required=True, help="Where checkpoints, model and results go.")
-    training.add_argument("--do_predict", action="store_true", help="Predict the test split at the end.")
-    training.add_argument("--per_device_train_batch_size", type=int, default=8, help="Rows a batch and process.")
-    training.add_argument("--per_device_eval_batch_size", type=int, default=8, help="The same for evaluations.")
-    training.add_argument("--gradient_accumulation_steps", type=int, default=1, help="Batches an optimizer step.")
-    training.add_argument("--learning_rate", type=float, default=5e-5, help="Highest learning rate.")
-    training.add_argument("--weight_decay", type=float, default=0.0, help="Decay of matrices; others have none.")
-    training.add_argument("--max_grad_norm", type=float, default=1.0, help="Gradients are clipped to this norm.")
-    training.add_argument("--num_train_epochs", type=int, default=3, help="Number of epochs.")
-    training.add_argument("--max_train_steps", type=int, help="Number of optimizer steps, instead of epochs.")
-    training.add_argument("--lr_scheduler_type", type=SchedulerType, default="linear", choices=list(SchedulerType))
-    training.add_argument("--num_warmup_steps", type=int, default=0, help="Steps of warm-up.")
-    training.add_argument("--seed", type=int, default=42, help="Seed of weights, dropout and order.")
-    training.add_argument("--checkpointing_steps", help='Save every n steps, or at the end of each "epoch".')
-    training.add_argument("--resume_from_checkpoint", help='A checkpoint\'s folder, or "last": that of the output.')
-    training.add_argument("--report_to", help="Tracker to report to, such as tensorboard.")
-    training.add_argument("--push_to_hub", action="store_true", help="Upload the model at the end.")
-    training.add_argument("--hub_model_id", help="Repository to upload to; by default the name of the output.")
-    training.add_argument("--hub_token", help="Access token to upload with.")
-    *options, args = parser.parse_args_into_dataclasses(argv)
-    if args.checkpointing_steps not in (None, "epoch") and not (
-        args.checkpointing_steps.isdecimal() and int(args.checkpointing_steps) > 0
-    ):
-        raise ValueError(f'`checkpointing_steps` is "epoch" or a number of steps, got "{args.checkpointing_steps}".')
-    for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs", "max_train_steps"):
-        if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise ValueError(f"`{name}` must be at least 1, got {getattr(args, name)}.")
-    seeds = options[-1].seeds
-    if seeds is None:
-        args.resume_from_checkpoint = find_checkpoint(args.resume_from_checkpoint, Path(args.output_dir))
-    elif args.resume_from_checkpoint not in (None, "last", "True", "true"):
-        raise ValueError(
-            f'`resume_from_checkpoint`: "{args.resume_from_checkpoint}" belongs to one of the `seeds`; leave it out, each'
-            " goes on from its own last checkpoint."
-        )
-    elif args.push_to_hub:
-        raise ValueError("`seeds` gives several models, and `push_to_hub` takes one: publish the one you choose.")
-    return *options, args
-
-
-@dataclass
-class TrainingProgress:
-    """How far the training is; a part of the checkpoint."""
-
-    setup: dict[str, Any]  # what a resumed run must share with the first one, to see the same batches
-    epoch: int = 0  # epochs that are over
-    batches: int = 0  # batches of the current epoch that are done
-    steps: int = 0  # optimizer steps that are done
-    loss_sum: float = 0.0  # over all batches so far
-    loss_count: int = 0
-    results: dict[str, float] = field(default_factory=dict)  # of the last evaluation
-
-    def state_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state["setup"] != self.setup:
-            raise ValueError(
-                f"The checkpoint was written by a run with {state['setup']}, this one has {self.setup}: it can't go on "
-                "with the same batches."
-            )
-        vars(self).update(state)
 
 
 def get_dataloaders(
@@ -221,27 +150,6 @@ def evaluate(
         results |= {f"eval_{name}{ending}": value for name, value in scores.items()}
         results[f"eval_samples{ending}"] = len(logits)
     return results
-
-
-def save_checkpoint(accelerator: Accelerator, progress: TrainingProgress, output_dir: Path) -> None:
-    """Written under another name and moved, so that a folder `step_*` is always whole."""
-    progress.loss_sum = mean_over_processes(accelerator, progress.loss_sum)
-    folder = output_dir / f"step_{progress.steps}"
-    temporary = output_dir / f"tmp-{folder.name}"
-    if accelerator.is_main_process:
-        shutil.rmtree(temporary, ignore_errors=True)  # what a killed run may have left
-    accelerator.wait_for_everyone()
-    accelerator.save_state(temporary)
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
-    accelerator.wait_for_everyone()
-
-
-def mean_over_processes(accelerator: Accelerator, value: float) -> float:
-    tensor = torch.tensor(value, dtype=torch.float64, device=accelerator.device)
-    return accelerator.reduce(tensor, reduction="mean").item()
 
 
 def train_epoch(
@@ -420,7 +328,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     Returns:
         `dict[str, Any]`: What `all_results.json` holds.
     """
-    *options, seed_args, args = parse_args(sys.argv[1:] if argv is None else argv)
+    *options, seed_args, args = parse_loop_arguments(sys.argv[1:] if argv is None else argv)
     if seed_args.seeds is None:
         return run_once(*options, args)
 

@@ -104,7 +104,8 @@ def test_a_step_with_a_teacher_is_the_one_by_hand(script, models, teacher, sgd, 
 
     given = {"teacher_model_name_or_path": teacher, "distillation_weight": 0.6, "distillation_temperature": 2.0}
     rows_a_batch = {"per_device_train_batch_size": 20}
-    run(script, models["with_head"], tmp_path / "out", **given, **rows_a_batch, **SGD_STEP, **sgd[script])
+    more = rows_a_batch | SGD_STEP | sgd[script]
+    results = run(script, models["with_head"], tmp_path / "out", **given, **more)
     after = load_file(tmp_path / "out" / "model.safetensors")
     for name, parameter in student.named_parameters():
         torch.testing.assert_close(after[name], (parameter - 0.1 * parameter.grad).detach(), rtol=1e-4, atol=1e-6)
@@ -115,6 +116,9 @@ def test_a_step_with_a_teacher_is_the_one_by_hand(script, models, teacher, sgd, 
         assert log["task_loss"] == pytest.approx(task_loss.item(), abs=1e-5)
         assert log["teacher_distance"] == pytest.approx(distance.item(), abs=1e-5)
         assert log["loss"] == pytest.approx(0.4 * log["task_loss"] + 0.6 * log["teacher_distance"], abs=1e-4)
+        # an evaluation has the loss of the task alone
+        plain = run("trainer", str(tmp_path / "out"), tmp_path / "plain", do_train=None)
+        assert results["eval_loss"] == pytest.approx(plain["eval_loss"], abs=1e-6)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
