@@ -78,7 +78,9 @@ class TextArguments:
     max_seq_length: int = field(default=128, metadata={"help": "Tokens a sequence."})
     pack: bool = field(
         default=True,
-        metadata={"help": "Fill sequences with neighbouring documents; otherwise each document begins one of its own."},
+        metadata={
+            "help": "Fill sequences with neighbouring documents; otherwise each document begins one of its own."
+        },
     )
     mlm_probability: float = field(default=0.15, metadata={"help": "The share of tokens to predict."})
     max_eval_samples: int | None = field(default=None, metadata={"help": "Evaluate on this many sequences only."})
