@@ -25,7 +25,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..files import replacing
 from ..plotting import Panel, render_panel
 from .records import Records, find_records
-from .sections import build_sections, format_cell
+from .sections import build_sections, format_cell, format_fact
 
 
 TEMPLATE_NAME = "report.html.jinja"
@@ -76,7 +76,13 @@ def render_report(records: Records, page_folder: str | os.PathLike) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": format_cell, "image": _data_uri, "shown": _shown_rows, "numeric": _is_numeric}
+    environment.filters |= {
+        "cell": format_cell,
+        "fact": format_fact,
+        "image": _data_uri,
+        "shown": _shown_rows,
+        "numeric": _is_numeric,
+    }
     return environment.get_template(TEMPLATE_NAME).render(
         title=records.folder.resolve().name,
         sections=build_sections(records),

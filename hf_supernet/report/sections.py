@@ -106,6 +106,11 @@ def _is_known(value: Any) -> bool:
     return value is not None and not (isinstance(value, str | Mapping | Sequence) and len(value) == 0)
 
 
+def format_fact(value: Any) -> str:
+    """A value that stands by itself, so that zeros at its end would say nothing."""
+    return f"{value:.5g}" if isinstance(value, float) and abs(value) < 1e4 else format_cell(value)
+
+
 # ---- Training ----
 
 
@@ -279,4 +284,4 @@ def _milliseconds(seconds: Any, spread: Any = None) -> str:
     )
 
 
-__all__ = ["Section", "Table", "build_sections", "format_cell"]
+__all__ = ["Section", "Table", "build_sections", "format_cell", "format_fact"]
