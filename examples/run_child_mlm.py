@@ -53,6 +53,7 @@ from hf_supernet.scripts import (
     parse_arguments,
     set_up_logging,
 )
+from hf_supernet.training.resuming import FinishedRunsMixin
 from hf_supernet.training.saving import WholeModelsMixin
 
 
@@ -66,7 +67,7 @@ class ModelArguments:
     model_name_or_path: str = field(metadata={"help": "The child: a folder, or a Hub id."})
 
 
-class MaskedLMTrainer(WholeModelsMixin, Trainer):
+class MaskedLMTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
     """A `Trainer` that sends only the labelled positions through the vocabulary head, where the model can do that."""
 
     def __init__(self, *args, **kwargs):

@@ -56,7 +56,7 @@ class TextArguments:
             Evaluate on this many sequences only, the first ones.
 
     Raises:
-        ValueError: for no text or two, options that do not go together, and sizes below 1.
+        ValueError: for no text or two, options that do not go together, and sizes and shares out of range.
     """
 
     trains: ClassVar[bool] = True
@@ -100,6 +100,12 @@ class TextArguments:
             )
         if self.python_prose and self.text_column != "text":
             raise ValueError(f"`python_prose` has the column 'text': leave out `text_column` ({self.text_column!r}).")
+        if self.max_seq_length < 3:
+            raise ValueError(
+                f"`max_seq_length` must be at least 3 ([CLS], a token, [SEP]), got {self.max_seq_length}."
+            )
+        if not 0 < self.mlm_probability <= 1:
+            raise ValueError(f"`mlm_probability` must be above 0 and at most 1, got {self.mlm_probability}.")
         if self.max_eval_samples is not None and self.max_eval_samples < 1:
             raise ValueError(f"`max_eval_samples` must be at least 1, got {self.max_eval_samples}.")
 

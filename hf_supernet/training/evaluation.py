@@ -170,8 +170,13 @@ class ChildrenEvaluationMixin:
     def _anchor_batches(self) -> list[dict[str, torch.Tensor]]:
         dataset = self.eval_dataset
         if isinstance(dataset, Mapping):
-            dataset = next(iter(dataset.values()))
-        return list(self._dev_batches(dataset, self.args.anchor_eval_samples))
+            dataset = next(iter(dataset.values()), [])
+        batches = list(self._dev_batches(dataset, self.args.anchor_eval_samples))
+        if not batches:
+            raise ValueError(
+                "`eval_dataset` is empty, and `alignment_weight` needs it: the anchor is the best child on it."
+            )
+        return batches
 
 
 def _first_examples(dataset: Dataset, number: int) -> Dataset | list:

@@ -24,10 +24,11 @@ from transformers.trainer_utils import HubStrategy, unwrap_peft_model
 from ..evaluation.glue_card import FineTuningCard
 from ..files import filling_folder
 from .distillation import Teacher
+from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 
 
-class FineTuningTrainer(WholeModelsMixin, Trainer):
+class FineTuningTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
     """
     A `Trainer` that counts the loss once, learns from a teacher too, and writes our model card.
 

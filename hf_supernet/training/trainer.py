@@ -38,11 +38,12 @@ from .card import SECTION, supernet_card_data, supernet_card_text
 from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
+from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 from .settings import SETTINGS_NAME, supernet_settings
 
 
-class SupernetTrainer(ChildrenEvaluationMixin, WholeModelsMixin, Trainer):
+class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMixin, Trainer):
     """
     A [`~transformers.Trainer`] that trains the architectures a sampler draws.
 

@@ -40,6 +40,19 @@ def test_bad_options(options, message):
         TextArguments(**options)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("mlm_probability", 0, "above 0 and at most 1, got 0"),
+        ("mlm_probability", 1.5, "above 0 and at most 1, got 1.5"),
+        ("max_seq_length", 2, "at least 3 .*, got 2"),
+    ],
+)
+def test_sizes_out_of_range(name, value, message):
+    with pytest.raises(ValueError, match=f"`{name}` must be {message}"):
+        TextArguments(python_prose=True, **{name: value})
+
+
 def test_dev_text_alone():
     assert DevTextArguments(validation_file=["x.txt"]).train_file is None
     with pytest.raises(ValueError, match=r"exactly one of `dataset_name`, `validation_file` \(or `train_file`\)"):

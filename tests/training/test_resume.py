@@ -93,6 +93,18 @@ def test_resumed_equals_uninterrupted(make_trainer, killed_at, arguments):
     assert_same_run(resumed, uninterrupted)
 
 
+@pytest.mark.parametrize("arguments", [{}, {"gradient_accumulation_steps": 2}, {"save_strategy": "epoch"}])
+def test_resumed_at_the_end_trains_no_further(make_trainer, arguments):
+    """Killed behind the last checkpoint: 10 steps end in the middle of an epoch of 6, or of 3."""
+    arguments = MAGIC_AT | {"save_steps": 5, "lr_scheduler_type": "constant"} | arguments
+    uninterrupted = make_trainer("run", **arguments)
+    uninterrupted.train()
+    resumed = make_trainer("run", **arguments)
+    resumed.train(resume_from_checkpoint=True)
+    assert resumed.state.global_step == 10
+    assert_same_run(resumed, uninterrupted)
+
+
 def test_resumed_stream_equals_uninterrupted(make_trainer):
     stream = make_dataset(44).to_iterable_dataset(num_shards=1)
     uninterrupted = make_trainer("whole", train_dataset=stream, **MAGIC_AT | {"max_steps": 5, "save_steps": 2})

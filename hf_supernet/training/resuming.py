@@ -1,0 +1,29 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What transformers' Trainer leaves open about going on from a checkpoint."""
+
+
+class FinishedRunsMixin:
+    """
+    For a `Trainer`, in front of it: a run that is resumed from the checkpoint of its last step trains no further.
+
+    The Trainer looks for the end behind a step only. Resumed at `max_steps` in the middle of an epoch, it would take one step
+    more, and save and log it. Here the epoch's end follows at once, with what it evaluates, logs and saves.
+    """
+
+    def _run_epoch(self, *, num_update_steps_per_epoch: int, **kwargs) -> None:
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            num_update_steps_per_epoch = 0
+        super()._run_epoch(num_update_steps_per_epoch=num_update_steps_per_epoch, **kwargs)
