@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
+from transformers.trainer import OPTIMIZER_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, has_length, rotate_checkpoints
 
 from ..architecture import Architecture
@@ -295,7 +296,13 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMix
         if resume_from_checkpoint is True:
             resume_from_checkpoint = last_complete_checkpoint(self.args.output_dir)
         if resume_from_checkpoint:
-            self._load_supernet_state(read_supernet_state(resume_from_checkpoint))
+            state = read_supernet_state(resume_from_checkpoint)
+            if OPTIMIZER_NAME not in state["files"]:
+                raise ValueError(
+                    f"{resume_from_checkpoint} was saved with `save_only_model`, without the optimizer's state: the run"
+                    " cannot go on from it. Begin a new one from its weights."
+                )
+            self._load_supernet_state(state)
         return super().train(resume_from_checkpoint or None, *args, **kwargs)
 
     def _load_supernet_state(self, state: dict[str, Any]) -> None:

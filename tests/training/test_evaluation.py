@@ -100,6 +100,12 @@ def test_evaluation_of_several_sets_with_workers_that_stay(make_trainer):
         make_trainer("none", options={"eval_dataset": None}).evaluate()
 
 
+@pytest.mark.parametrize("empty", [{}, []])
+def test_alignment_without_dev_data(make_trainer, empty):
+    with pytest.raises(ValueError, match="`eval_dataset` is empty"):
+        make_trainer("empty", options={"eval_dataset": empty}, **MAGIC_AT)
+
+
 def test_predictions_are_the_default_childs(make_trainer):
     trainer = make_trainer(**MAGIC_AT)
     trainer.data_collator.set_epoch(3)  # as after three epochs: predictions keep the masks of evaluation

@@ -105,6 +105,13 @@ def test_resumed_at_the_end_trains_no_further(make_trainer, arguments):
     assert_same_run(resumed, uninterrupted)
 
 
+def test_weights_alone_are_not_resumed_from(make_trainer):
+    arguments = MAGIC_AT | {"max_steps": 4, "save_only_model": True}
+    make_trainer("run", **arguments).train()
+    with pytest.raises(ValueError, match="checkpoint-4 was saved with `save_only_model`"):
+        make_trainer("run", **arguments).train(resume_from_checkpoint=True)
+
+
 def test_resumed_stream_equals_uninterrupted(make_trainer):
     stream = make_dataset(44).to_iterable_dataset(num_shards=1)
     uninterrupted = make_trainer("whole", train_dataset=stream, **MAGIC_AT | {"max_steps": 5, "save_steps": 2})
