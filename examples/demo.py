@@ -345,8 +345,7 @@ def fine_tune(settings: Settings, data: Data, output_dir: Path, seed: int) -> di
             own = {"seed": task_seed, "output_dir": output_dir / "fine-tuned" / f"{start}-{task_seed}"}
             line = [f"--{name}={value}" for name, value in (options | own).items()]
             line += ["--random_init"] if start == "random" else []
-            model_args, data_args, args = run_glue_no_trainer.parse_args(line)
-            results = run_glue_no_trainer.training_function(model_args, data_args, args, Accelerator())
+            results = run_glue_no_trainer.main(line)
             scores.append(results["eval_accuracy"])
             print(f"{start} weights, seed {task_seed}: accuracy {scores[-1]:.3f}")
     sizes = {"train_sentences": results["train_samples"], "validation_sentences": results["eval_samples"]}
