@@ -85,7 +85,7 @@ class Settings:
     hidden_size: int = 128
     num_hidden_layers: int = 8
     candidate_operators: tuple[str, ...] = ("attention-4", "feed_forward-512", "convolution-5", "identity")
-    train_steps: int = 800
+    train_steps: int = 1600
     train_batch_size: int = 16
     learning_rate: float = 2e-3
     alignment_weight: float = 0.1
@@ -95,7 +95,7 @@ class Settings:
     population_size: int = 20
     generations: int = 8
     latency_run_time: float = 0.5
-    task_sentences: int = 2000
+    task_sentences: int = 3000
     task_epochs: int = 3
     task_batch_size: int = 32
     task_learning_rate: float = 1e-3

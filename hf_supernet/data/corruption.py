@@ -24,7 +24,7 @@ from .corpora import check_text_column
 
 LABELS = ("intact", "corrupted")
 SPLITS = ("train", "validation")
-_WORDS_PER_CHANGE = 10
+_WORDS_PER_CHANGE = 4
 _WINDOW = 4
 _MIN_SWAP_DISTANCE = 3
 _ATTEMPTS = 20
@@ -47,7 +47,7 @@ def corruption_task(
     """
     Makes a GLUE-like task of single sentences from a corpus: is the sentence `intact` or `corrupted`?
 
-    Every sentence is used once. Half of them get one change, and one more for every ten words, drawn from: four
+    Every sentence is used once. Half of them get one change, and one more for every four words, drawn from: four
     neighbouring words are shuffled, two distant words change places, a word is replaced by a random one of the training
     text (a frequent word as often as the text has it), a word is dropped. Words move while punctuation and the capital
     letter at the front stay. So neither single words nor the look of a sentence give the label away, but what stands
@@ -140,7 +140,7 @@ def _label_sentences(sentences: list[str], vocabulary: list[str], generator: np.
 
 
 def _corrupt(sentence: str, vocabulary: list[str], generator: np.random.Generator) -> str:
-    """`sentence` with one to four changes; it never comes out as it went in."""
+    """`sentence` with one change, and one more for every four words; it never comes out as it went in."""
     number = 1 + len(_WORD.findall(sentence)) // _WORDS_PER_CHANGE
     for _ in range(_ATTEMPTS):
         gaps, words = _WORD.split(sentence), _WORD.findall(sentence)
