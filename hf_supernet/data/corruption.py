@@ -150,7 +150,8 @@ def _corrupt(sentence: str, vocabulary: list[str], generator: np.random.Generato
             _CHANGES[change](gaps, words, vocabulary, generator)
         words[0] = words[0][0].upper() + words[0][1:]
         changed = "".join(piece for pair in zip(gaps, [*words, ""], strict=True) for piece in pair)
-        if changed.lower() != sentence.lower():
+        # Nothing that begins with a number, say, where a first word was dropped: no intact sentence does.
+        if changed.lower() != sentence.lower() and _SENTENCE.fullmatch(changed):
             return changed
     raise ValueError(f"No change makes another sentence of {sentence!r}.")
 

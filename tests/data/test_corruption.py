@@ -50,7 +50,7 @@ def test_columns_balance_and_disjoint_splits():
         text = " ".join(corpus[name]["text"])
         for sentence, label in zip(split["sentence"], split["label"], strict=True):
             assert (sentence in text) == (label == 0)
-            assert (sentence[0].isupper() or sentence[0].isdigit()) and sentence[-1] in ".!"
+            assert sentence[0].isupper() and sentence[-1] in ".!"
             assert "  " not in sentence and " ." not in sentence and " ," not in sentence
     assert not set(task["train"]["sentence"]) & set(task["validation"]["sentence"])
     # Sentences that both splits of the corpus have are used once: only the training split keeps them.
@@ -71,7 +71,7 @@ def test_corruptions_move_words_and_little_else():
     words, vocabulary = words_of(sentence), ["xylophone"]
     generator = np.random.default_rng(0)
     kinds = {"same words": 0, "dropped": 0, "replaced": 0}
-    for _ in range(300):
+    for _ in range(2000):
         corrupted = _corrupt(sentence, vocabulary, generator)
         new = words_of(corrupted)
         assert new != words
@@ -83,7 +83,7 @@ def test_corruptions_move_words_and_little_else():
         assert re.findall(r"[^\w\s]", corrupted) == list(",,().")
         assert corrupted[0].isupper()
         assert "On" not in corrupted[1:]  # its capital stays at the front
-    assert min(kinds.values()) > 3
+    assert min(kinds.values()) > 30
 
 
 @pytest.mark.parametrize(
