@@ -141,15 +141,6 @@ def logits_of(predictions: Any) -> np.ndarray:
     return predictions[0] if isinstance(predictions, tuple) else predictions
 
 
-def train(trainer: FineTuningTrainer) -> None:
-    result = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
-    metrics = result.metrics | {"train_samples": len(trainer.train_dataset)}
-    trainer.save_model()  # the tokenizer too
-    trainer.log_metrics("train", metrics)
-    trainer.save_metrics("train", metrics)
-    trainer.save_state()
-
-
 def evaluate(trainer: FineTuningTrainer, tokenized: dict[str, datasets.Dataset]) -> dict[str, float]:
     """The metrics of all parts, logged, saved, and put on the card."""
     results: dict[str, float] = {}
@@ -211,7 +202,7 @@ def fine_tune(
     )
 
     if trains:
-        train(trainer)
+        trainer.train_and_save(train_samples=len(trainer.train_dataset))
     results = evaluate(trainer, tokenized["validation"])
     predict(trainer, data, tokenized["test"])
     if training_args.push_to_hub:

@@ -146,15 +146,6 @@ def get_collator(training_args: TrainingArguments, tokenizer: PreTrainedTokenize
     return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if multiples else None)
 
 
-def train(trainer: FineTuningTrainer) -> None:
-    result = trainer.train(resume_from_checkpoint=trainer.args.resume_from_checkpoint)
-    metrics = result.metrics | {"train_windows": len(trainer.train_dataset)}
-    trainer.save_model()  # the tokenizer too
-    trainer.log_metrics("train", metrics)
-    trainer.save_metrics("train", metrics)
-    trainer.save_state()
-
-
 def evaluate(trainer: FineTuningTrainer, questions: SquadQuestions) -> dict[str, float]:
     metrics = trainer.evaluate() | {"eval_samples": len(questions.split), "eval_windows": len(questions.inputs)}
     trainer.log_metrics("eval", metrics)
@@ -225,7 +216,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     )
 
     if training_args.do_train:
-        train(trainer)
+        trainer.train_and_save(train_windows=len(trainer.train_dataset))
     results = evaluate(trainer, validation) if training_args.do_eval else {}
     if training_args.do_predict:
         predict(trainer, test)

@@ -24,6 +24,10 @@ from ..card_sections import write_card_section
 from .glue import GLUE_TASKS
 
 
+SECTION = "fine-tuning"
+"""The name of our section of a card."""
+
+
 @dataclass
 class FineTuningCard:
     """
@@ -150,4 +154,4 @@ class FineTuningCard:
         Returns:
             `Path`: The file.
         """
-        return write_card_section(Path(folder) / "README.md", "fine-tuning", self.text(), self.data())
+        return write_card_section(Path(folder) / "README.md", SECTION, self.text(), self.data())

@@ -21,14 +21,15 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import HubStrategy, unwrap_peft_model
 
-from ..evaluation.glue_card import FineTuningCard
+from ..evaluation.glue_card import SECTION, FineTuningCard
 from ..files import filling_folder
 from .distillation import Teacher
+from .hub_card import HubCardMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 
 
-class FineTuningTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
+class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, WholeModelsMixin, Trainer):
     """
     A `Trainer` that counts the loss once, learns from a teacher too, and writes our model card.
 
@@ -47,6 +48,8 @@ class FineTuningTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
         **kwargs:
             The arguments of `Trainer`.
     """
+
+    card_section = SECTION
 
     def __init__(self, card: FineTuningCard, teacher: Teacher | None = None, **kwargs):
         model, args = kwargs["model"], kwargs["args"]
@@ -101,8 +104,23 @@ class FineTuningTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
                     self.processing_class.save_pretrained(temporary)
             export_adapter(model, Path(self.args.output_dir) / "adapter", self.processing_class)
 
+    def train_and_save(self, **counts: int) -> None:
+        """
+        Trains, from `args.resume_from_checkpoint` where that is set, and saves model, tokenizer, metrics and state.
+
+        Args:
+            **counts (`int`):
+                What goes to the metrics beside those of the training, such as the number of rows.
+        """
+        metrics = self.train(resume_from_checkpoint=self.args.resume_from_checkpoint).metrics | counts
+        self.save_model()
+        self.log_metrics("train", metrics)
+        self.save_metrics("train", metrics)
+        self.save_state()
+
     def create_model_card(self, *args, **kwargs) -> None:
         if self.is_world_process_zero():
+            self.fetch_hub_card()
             self.card.write(self.args.output_dir)
 
 
