@@ -25,6 +25,18 @@ from .checkpoints import last_complete_checkpoint, read_supernet_state
 
 SETTINGS_NAME = "supernet_settings.json"
 
+_RUN_SETTINGS = (
+    *("seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps", "optim", "learning_rate"),
+    *("lr_scheduler_type", "warmup_steps", "weight_decay", "max_grad_norm"),
+    *("alignment_weight", "alignment_layers", "alignment_normalized", "anchor_interval", "anchor_eval_samples"),
+)
+
+
+def run_settings(args: SupernetTrainingArguments) -> dict[str, Any]:
+    """What a run may not change where it is resumed, as values that JSON can hold; its length and what it reports it may."""
+    values = {name: getattr(args, name) for name in _RUN_SETTINGS}
+    return {name: getattr(value, "value", value) for name, value in values.items()}
+
 
 def supernet_settings(
     search_space: SearchSpace,

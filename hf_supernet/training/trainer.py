@@ -28,7 +28,6 @@ from ..card_sections import write_card_section
 from ..costs import count_multiply_adds
 from ..evaluation.evaluator import Evaluator
 from ..files import write_json
-from ..hub import fetch_card
 from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin
 from ..models.supernet_bert import SupernetBertPreTrainedModel
 from ..samplers import ArchitectureSampler
@@ -39,12 +38,13 @@ from .card import SECTION, supernet_card_data, supernet_card_text
 from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
+from .hub_card import HubCardMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
-from .settings import SETTINGS_NAME, supernet_settings
+from .settings import SETTINGS_NAME, run_settings, supernet_settings
 
 
-class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMixin, Trainer):
+class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, WholeModelsMixin, Trainer):
     """
     A [`~transformers.Trainer`] that trains the architectures a sampler draws.
 
@@ -77,6 +77,8 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMix
 
     # The loss is divided by the labels of all micro-batches and processes of a step.
     loss_is_scaled_for_ga = True
+
+    card_section = SECTION
 
     def __init__(
         self,
@@ -291,7 +293,7 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMix
 
         Raises:
             ValueError: where the checkpoint to resume from is damaged or incomplete, or is of a run with another
-                sampler, space or seed. With `resume_from_checkpoint=True`, incomplete ones are passed over.
+                sampler, space, seed or other settings of the training. With `resume_from_checkpoint=True`, incomplete ones are passed over.
         """
         if resume_from_checkpoint is True:
             resume_from_checkpoint = last_complete_checkpoint(self.args.output_dir)
@@ -317,6 +319,12 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMix
                 "The checkpoint is of a run " + ("without" if state["anchor"] is None else "with") + " alignment, this"
                 " one is the reverse; set `alignment_weight` as it was."
             )
+        theirs, ours = state["run"], run_settings(self.args)
+        if other := [f"{name} ({theirs[name]}, now {ours[name]})" for name in ours if theirs[name] != ours[name]]:
+            raise ValueError(
+                f"The checkpoint is of a run with another {', '.join(other)}: it cannot go on as the same run. Set it as it"
+                " was, or begin a new run from the checkpoint's weights, in a folder of its own."
+            )
         self.sampler.load_state_dict(state["sampler"])
         if self.anchor is not None:
             self.anchor.load_state_dict(state["anchor"])
@@ -325,6 +333,7 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMix
     def _supernet_state(self) -> dict[str, Any]:
         """What a checkpoint keeps beside the Trainer's own state; collective, since each process has losses of its own."""
         return {
+            "run": run_settings(self.args),
             "sampler": self.sampler.state_dict(),
             "anchor": None if self.anchor is None else self.anchor.state_dict(),
             "losses": {
@@ -406,7 +415,7 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMix
         if not self.is_world_process_zero():
             return
         folder = Path(self.args.output_dir)
-        self._fetch_card()
+        self.fetch_hub_card()
         # The Trainer passes the last part of the repository's name on, by which it could not be loaded.
         name = self.hub_model_id or model_name or self.args.hub_model_id or folder.resolve().name
         started_from = finetuned_from or self.model.name_or_path or None
@@ -423,13 +432,3 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, WholeModelsMix
         words = dataset if isinstance(dataset, str | None) else ", ".join(dataset)
         text = supernet_card_text(self.model, name, self, started_from, words)
         write_card_section(folder / "README.md", SECTION, text, data)
-
-    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
-        """As the Trainer's; what the card on the Hub says is taken over, before a push replaces it."""
-        super().init_hf_repo(token, private)
-        self._fetch_card()
-
-    def _fetch_card(self) -> None:
-        if self.hub_model_id is not None and self.is_world_process_zero():
-            path = Path(self.args.output_dir) / "README.md"
-            fetch_card(path, SECTION, self.hub_model_id, self.args.hub_revision, self.args.hub_token)

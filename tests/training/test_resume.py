@@ -237,3 +237,13 @@ def test_checkpoint_of_more_processes_is_an_error(make_trainer, checkpoint):
     (checkpoint / SUPERNET_STATE_NAME).write_text(json.dumps(state))
     with pytest.raises(ValueError, match="a run with 2 processes, this one has 1"):
         make_trainer().train(resume_from_checkpoint=str(checkpoint))
+
+
+def test_another_run_in_the_same_folder_is_not_resumed(make_trainer):
+    arguments = MAGIC_AT | {"max_steps": 4, "save_steps": 2}
+    make_trainer("run", **arguments).train()
+    other = make_trainer("run", **arguments | {"learning_rate": 0.125, "alignment_weight": 0.75})
+    with pytest.raises(
+        ValueError, match=r"another learning_rate \(.*, now 0.125\), alignment_weight \(0.5, now 0.75\)"
+    ):
+        other.train(resume_from_checkpoint=True)
