@@ -200,10 +200,22 @@ def summarise(work: Path) -> dict:
     return rows
 
 
-def tokens_read(folder: Path) -> int:
-    """Of a training with sequences of 128 tokens, in any number of processes."""
+def stages() -> list[list[str]]:
+    """The commands of all stages, with DATA and WORK for the folders, and those of the first seed for all seeds."""
+    data, work = Path("DATA"), Path("WORK")
+    commands = [
+        supernet_command(data, work),
+        search_command(data, work),
+        child_command(data, work),
+        adapt_command(work),
+    ]
+    return commands + [glue_command(data, work, arm, task, SEEDS[0]) for arm in ARMS for task in EPOCHS]
+
+
+def sequences_read(folder: Path) -> int:
+    """Of a training, in any number of processes."""
     results = json.loads((folder / "train_results.json").read_text())
-    return 128 * round(results["train_samples_per_second"] * results["train_runtime"])
+    return round(results["train_samples_per_second"] * results["train_runtime"])
 
 
 def card_facts(work: Path, rows: dict, search: dict) -> CardFacts:
@@ -240,8 +252,8 @@ def card_facts(work: Path, rows: dict, search: dict) -> CardFacts:
         training={
             "method": "MAGIC-AT: gradual modification, alignment weight 0.1",
             "text": "English Wikipedia paragraphs (13 MB), public-domain novels (34 MB), sentences of the tasks (4 MB)",
-            "supernet": f"{state['max_steps']:,} steps, {tokens_read(work / 'supernet'):,} tokens",
-            "child alone": f"{alone['max_steps']:,} steps, {tokens_read(work / 'child'):,} tokens",
+            "supernet": f"{state['max_steps']:,} steps, {128 * sequences_read(work / 'supernet'):,} tokens",
+            "child alone": f"{alone['max_steps']:,} steps, {128 * sequences_read(work / 'child'):,} tokens",
             "dev loss": f"{results_alone['eval_loss']:.4f} (Wikipedia and novels, held out)",
             "then": f"{adapted['num_train_epochs']} epochs over the sentences of the tasks alone",
             "device": "CPU",
@@ -258,7 +270,7 @@ def card_facts(work: Path, rows: dict, search: dict) -> CardFacts:
 def report(data: Path, work: Path) -> None:
     rows = summarise(work)
     chosen = json.loads((work / "search" / "chosen.json").read_text())
-    history = json.loads((work / "supernet" / "trainer_state.json").read_text())["log_history"]
+    history = json.loads((work / "supernet" / "trainer_state.json").read_text())
     alone = json.loads((work / "child" / "trainer_state.json").read_text())
     keys = ("step", "eval_loss", "eval_smallest_loss", "eval_largest_loss", "eval_anchor_loss", "eval_random_loss")
     child = AutoModelForMaskedLM.from_pretrained(work / "adapted")
@@ -266,7 +278,9 @@ def report(data: Path, work: Path) -> None:
     write_json(
         RESULTS,
         {
-            "command": "python examples/benchmarks/real_text.py --data_dir DATA --work_dir WORK",
+            "command": "python examples/benchmarks/real_text.py --data_dir DATA --work_dir WORK"
+            f" --processes {sequences_read(work / 'supernet') // (16 * history['max_steps'])}",
+            "stages": [shlex.join(["python", f"examples/{script}", *options]) for script, *options in stages()],
             "versions": {
                 module.__name__: module.__version__
                 for module in (hf_supernet, transformers, accelerate, datasets, torch)
@@ -277,7 +291,9 @@ def report(data: Path, work: Path) -> None:
             "learning_rates": LEARNING_RATES,
             "max_train_samples": MAX_TRAIN_SAMPLES,
             "supernet_dev_losses": [
-                {key: entry[key] for key in keys if key in entry} for entry in history if "eval_loss" in entry
+                {key: entry[key] for key in keys if key in entry}
+                for entry in history["log_history"]
+                if "eval_loss" in entry
             ],
             "child_dev_losses": [
                 {key: entry[key] for key in ("step", "eval_loss")}

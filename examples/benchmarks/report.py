@@ -39,6 +39,8 @@ COMPARED = {
 }
 """What stands in front of a result's name where the name alone does not say it."""
 
+TOGETHER = " (times of all rounds together; quartiles of single rounds)"
+
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """A Markdown table."""
@@ -120,7 +122,11 @@ def summary(results: Path) -> list[str]:
         path = results / f"{name}.json"
         found = json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
         rows += [
-            [compared + result["name"], figure(result[result["clock"]], result["statistic"]), verdict(result)]
+            [
+                compared + result["name"] + TOGETHER * (result["statistic"] == "total"),
+                figure(result[result["clock"]], result["statistic"]),
+                verdict(result),
+            ]
             for result in found
             if "target" in result
         ]

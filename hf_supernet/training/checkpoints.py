@@ -75,7 +75,7 @@ def read_supernet_state(folder: str | Path) -> dict[str, Any]:
 
 
 def _hash(path: Path) -> str:
-    # Against bits that flip, not against people: it takes a fiftieth of the time that writing the file takes.
+    # Against bits that flip, not against people: next to writing the file it costs nothing.
     with path.open("rb") as file:
         return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
 

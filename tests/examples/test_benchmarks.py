@@ -125,7 +125,7 @@ def test_report_writes_the_tables(results, tmp_path):
         for result in read(results, name)["results"]:
             assert text.count(f"| {result['name']} |") == 1
     readme.write_text("no place for tables")
-    assert project_readme.read_text().count("without: random child and anchor |") == 1
+    assert project_readme.read_text().count("without: random child and anchor (times of all rounds together") == 1
     with pytest.raises(ValueError, match="has to have the lines"):
         run("report", *options)
 
