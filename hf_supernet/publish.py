@@ -120,6 +120,7 @@ def publish_outputs(
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command line, or those of `argv`."""
     parser = argparse.ArgumentParser(
         prog="python -m hf_supernet.publish",
         description=__doc__,
@@ -137,6 +138,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Publishes what the folders hold, and prints what was done, repository by repository."""
     args = vars(parse_arguments(argv))
     for done in publish_outputs(find_outputs(args.pop("folders")), **args):
         print(f"{done}\n", flush=True)

@@ -69,7 +69,7 @@ def make_search(folder: Path, chosen: dict | None = None) -> Path:
         }
     )
     info = {"settings": {"seed": 5, "constraints": {"latency": {"minimum": None, "maximum": 0.005}}}}
-    info |= {"versions": {"torch": "2.99"}, "supernet": "/home/someone/supernet"}
+    info |= {"versions": {"torch": "2.99"}, "supernet": "/data/someone/supernet"}
     SearchResult(table, info).save(folder)
     if chosen is not None:
         write_json(folder / "chosen.json", chosen)

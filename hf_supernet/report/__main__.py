@@ -28,6 +28,7 @@ from .page import write_report
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command line, or those of `argv`."""
     parser = argparse.ArgumentParser(
         prog="python -m hf_supernet.report",
         description=__doc__,
@@ -39,6 +40,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Writes the page and prints its path; what is wrong with the folder ends the program with a message."""
     args = parse_arguments(argv)
     try:
         print(write_report(args.directory, args.output))

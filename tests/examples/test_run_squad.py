@@ -22,7 +22,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState, GradientState
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import (
@@ -32,7 +31,6 @@ from transformers import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertTokenizer,
-    logging,
 )
 
 from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM
@@ -44,19 +42,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "examples"))
 import run_squad  # noqa: E402 (a script, found beside the package)
 
+from .glue_runs import same_weights  # noqa: E402
+
+
+pytestmark = pytest.mark.usefixtures("states_of_their_own")
+
 
 THINGS = ["box", "cup", "hat", "pen", "bag", "key"]
 PLACES = ["kitchen", "garden", "dark cellar", "hall", "old barn", "room"]
-
-
-@pytest.fixture(autouse=True)
-def _states_of_their_own():
-    """A process runs one script; here several follow one another."""
-    verbosity = logging.get_verbosity()
-    yield
-    logging.set_verbosity(verbosity)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 def published(unanswerable: bool) -> dict:
@@ -152,14 +145,6 @@ def read(folder: Path, name: str) -> dict:
 def golds(file: str) -> dict[str, list[str]]:
     qas = [qa for a in json.loads(Path(file).read_text())["data"] for p in a["paragraphs"] for qa in p["qas"]]
     return {qa["id"]: [answer["text"] for answer in qa["answers"]] for qa in qas}
-
-
-def same_weights(first: Path, second: Path, **tolerance) -> bool:
-    a, b = (load_file(folder / "model.safetensors") for folder in (first, second))
-    assert a.keys() == b.keys()
-    if tolerance:
-        return all(torch.allclose(a[name], b[name], **tolerance) for name in a)
-    return all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_fine_tunes_a_searched_child(models, files, tmp_path, monkeypatch):

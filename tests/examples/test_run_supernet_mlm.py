@@ -24,9 +24,8 @@ from pathlib import Path
 import datasets
 import pytest
 import torch
-from accelerate.state import AcceleratorState, GradientState
 from safetensors.torch import load_file
-from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizer, logging
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, BertTokenizer
 
 from hf_supernet import SupernetBertForMaskedLM
 from hf_supernet.data import prose
@@ -37,6 +36,9 @@ SCRIPT = ROOT / "examples" / "run_supernet_mlm.py"
 
 sys.path.insert(0, str(ROOT / "examples"))
 import run_supernet_mlm  # noqa: E402 (a script, found beside the package)
+
+
+pytestmark = pytest.mark.usefixtures("states_of_their_own")
 
 
 WORDS = [
@@ -61,16 +63,6 @@ WORDS = [
     "or",
     "of",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _states_of_their_own():
-    """A process runs one script; here several follow one another."""
-    verbosity = logging.get_verbosity()
-    yield
-    logging.set_verbosity(verbosity)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 @pytest.fixture(scope="module", autouse=True)

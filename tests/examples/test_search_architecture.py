@@ -37,15 +37,10 @@ sys.path.insert(0, str(ROOT / "examples"))
 import search_architecture  # noqa: E402 (a script, found beside the package)
 
 
+pytestmark = pytest.mark.usefixtures("states_of_their_own")
+
+
 WORDS = [f"{one}{two}" for one in "bdfgklmnprst" for two in ("a", "e", "i", "o", "u")]
-
-
-@pytest.fixture(autouse=True)
-def _states_of_their_own():
-    """A process runs one script; here several follow one another."""
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
 
 
 @pytest.fixture(scope="session")

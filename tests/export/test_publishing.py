@@ -60,7 +60,7 @@ def result() -> SearchResult:
         "settings": {"strategy": "random", "seed": 3, "constraints": {}},
         "versions": {"torch": "2"},
         "device": {"name": "a | b"},
-        "supernet": "/home/somebody/supernet",
+        "supernet": "/data/somebody/supernet",
     }
     return SearchResult(pd.DataFrame(rows), info)
 
