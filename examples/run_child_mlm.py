@@ -51,6 +51,7 @@ from hf_supernet.scripts import (
     check_checkpoint,
     naming_damaged_weights,
     parse_arguments,
+    run_script,
     set_up_logging,
 )
 from hf_supernet.training.resuming import FinishedRunsMixin
@@ -147,4 +148,4 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

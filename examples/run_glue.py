@@ -75,7 +75,7 @@ import hf_supernet  # noqa: F401 (registers `searched-bert` and `supernet-bert` 
 from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.files import replacing
-from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, set_up_logging
+from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, run_script, set_up_logging
 from hf_supernet.training.distillation import DistillationArguments
 from hf_supernet.training.early_stopping import EarlyStoppingArguments
 from hf_supernet.training.finetuning import ClassifierArguments, fine_tuning_card, load_classifier
@@ -257,4 +257,4 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

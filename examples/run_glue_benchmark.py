@@ -49,7 +49,7 @@ from accelerate import PartialState
 
 from hf_supernet.evaluation.glue import GLUE_TASKS, canonical_task_name
 from hf_supernet.evaluation.glue_benchmark import BenchmarkTable
-from hf_supernet.scripts import parse_arguments
+from hf_supernet.scripts import parse_arguments, run_script
 from hf_supernet.training.seeds import SeedArguments, comparable_settings
 
 
@@ -202,4 +202,4 @@ def main(argv: list[str] | None = None) -> BenchmarkTable:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

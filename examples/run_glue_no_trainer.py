@@ -66,7 +66,7 @@ from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.evaluation.glue_card import FineTuningCard
 from hf_supernet.files import filling_folder, replacing, write_json
-from hf_supernet.scripts import set_up_accelerate_logging
+from hf_supernet.scripts import run_script, set_up_accelerate_logging
 from hf_supernet.training.distillation import DistillationArguments, Teacher
 from hf_supernet.training.finetuning import ClassifierArguments, find_checkpoint, fine_tuning_card, load_classifier
 from hf_supernet.training.loop_arguments import parse_loop_arguments
@@ -343,4 +343,4 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -47,7 +47,7 @@ from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data import MaskingCollator, tokenize_corpus, train_tokenizer
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.files import replacing_folder
-from hf_supernet.scripts import check_actions, naming_damaged_weights, parse_arguments, set_up_logging
+from hf_supernet.scripts import check_actions, naming_damaged_weights, parse_arguments, run_script, set_up_logging
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint, read_supernet_state
 
@@ -267,4 +267,4 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

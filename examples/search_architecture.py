@@ -46,7 +46,7 @@ from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.export import CardFacts, export_child
 from hf_supernet.files import write_json
 from hf_supernet.plotting import plot_pareto
-from hf_supernet.scripts import naming_damaged_weights, parse_arguments, set_up_accelerate_logging
+from hf_supernet.scripts import naming_damaged_weights, parse_arguments, run_script, set_up_accelerate_logging
 from hf_supernet.search import (
     Constraint,
     EvolutionarySearch,
@@ -372,4 +372,4 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -15,7 +15,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,25 @@ import datasets
 import transformers
 from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
+from torch import distributed
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
+
+
+def run_script(main: Callable[[], Any]) -> None:
+    """
+    Runs the main function of a script as a process of its own, and ends what the process shares with others.
+
+    A process group that is still there when the interpreter shuts down takes its threads with it at a moment of its own
+    choosing: now and then a process whose work is done then ends with SIGABRT, and the launcher reports a failure.
+
+    Args:
+        main (`Callable`):
+            Called without arguments.
+    """
+    main()
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def parse_arguments(types: Sequence[type], argv: Sequence[str] | None = None) -> tuple[Any, ...]:
@@ -167,6 +184,7 @@ __all__ = [
     "check_checkpoint",
     "naming_damaged_weights",
     "parse_arguments",
+    "run_script",
     "set_up_accelerate_logging",
     "set_up_logging",
 ]

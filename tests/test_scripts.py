@@ -15,8 +15,10 @@
 
 import json
 import logging
+import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import datasets
 import pytest
@@ -24,6 +26,7 @@ import torch
 import transformers
 import yaml
 from safetensors.torch import load_file, save_file
+from torch import distributed
 from transformers import TrainingArguments
 
 from hf_supernet.scripts import (
@@ -31,6 +34,7 @@ from hf_supernet.scripts import (
     check_checkpoint,
     naming_damaged_weights,
     parse_arguments,
+    run_script,
     set_up_logging,
 )
 
@@ -129,3 +133,23 @@ def test_damaged_weights_are_named(tmp_path):
 def test_other_errors_pass(tmp_path):
     with pytest.raises(KeyError), naming_damaged_weights(str(tmp_path)):
         raise KeyError
+
+
+def test_a_script_ends_its_process_group(tmp_path):
+    def main():
+        distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+
+    run_script(main)
+    assert not distributed.is_initialized()
+    run_script(lambda: None)
+
+
+def test_scripts_that_run_on_several_processes_end_in_one_way():
+    examples = Path(__file__).parents[1] / "examples"
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in examples.glob("*.py")}
+    several = {name for name, text in scripts.items() if re.search("TrainingArguments|Accelerator|PartialState", text)}
+    ended = {
+        name for name, text in scripts.items() if text.endswith('if __name__ == "__main__":\n    run_script(main)\n')
+    }
+    assert {"run_glue.py", "run_glue_no_trainer.py", "search_architecture.py"} <= several
+    assert several - {"demo.py"} == ended

@@ -19,11 +19,13 @@ What `test_distributed.py` starts with `torchrun`: each process trains, and save
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import distributed
 
+from hf_supernet.scripts import run_script
 from hf_supernet.training import SupernetTrainer
 from hf_supernet.training import distributed as ours
 from hf_supernet.training import trainer as trainer_module
@@ -138,4 +140,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    run_script(partial(main, Path(sys.argv[1])))
