@@ -93,8 +93,8 @@ def load_text_corpus(
     Raises:
         FileNotFoundError: for a file that does not exist and a pattern that matches nothing.
         ValueError: for sources that contradict each other, unknown or mixed formats, a column that is not there or
-            holds no text, CSV or JSON files with different columns, an empty corpus, and if there is no validation
-            split and none can be made.
+            holds no text, CSV or JSON files with different columns, an empty corpus, a split of empty rows only, and if
+            there is no validation split and none can be made.
     """
     if name_or_path is not None and validation_file is not None:
         raise ValueError("`validation_file` goes with `train_file`; a data set of the Hub has its own splits.")
@@ -121,6 +121,8 @@ def load_text_corpus(
         splits["train"], splits["validation"] = hold_out(splits["train"], validation_split_percentage, column, seed)
     for name, split in splits.items():
         check_text_column(split, text_column, f"the {name} split")
+        if not any(str(row[text_column] or "").strip() for row in split):  # read up to the first that has text
+            raise ValueError(f"The {name} split has no text: all its rows are empty in column {text_column!r}.")
     return IterableDatasetDict(splits) if streaming else DatasetDict(splits)
 
 

@@ -148,10 +148,23 @@ def tokenize_corpus(
             f"`max_seq_length` must be between 3 and the tokenizer's `model_max_length` {tokenizer.model_max_length},"
             f" got {max_seq_length}."
         )
+    arguments = (tokenizer, max_seq_length, text_column, pack, num_proc)
     if isinstance(dataset, DatasetDict | IterableDatasetDict):
-        arguments = (tokenizer, max_seq_length, text_column, pack, num_proc)
-        return type(dataset)({name: tokenize_corpus(split, *arguments) for name, split in dataset.items()})
-    check_text_column(dataset, text_column)
+        splits = {name: _tokenize_split(split, f"the {name} split", *arguments) for name, split in dataset.items()}
+        return type(dataset)(splits)
+    return _tokenize_split(dataset, "the data set", *arguments)
+
+
+def _tokenize_split(
+    dataset: Dataset | IterableDataset,
+    where: str,
+    tokenizer: PreTrainedTokenizerBase,
+    max_seq_length: int,
+    text_column: str,
+    pack: bool,
+    num_proc: int | None,
+) -> Dataset | IterableDataset:
+    check_text_column(dataset, text_column, where)
     options = {}
     if isinstance(dataset, IterableDataset):
         if num_proc is not None:
@@ -169,7 +182,8 @@ def tokenize_corpus(
     )
     if next(iter(result), None) is None:
         hint = f"fewer than the {max_seq_length} tokens of a block; lower `max_seq_length` or set `pack=False`"
-        raise ValueError(f"No sequence came out of column {text_column!r}: {hint if pack else 'no text'}.")
+        why = hint if pack else "no text"
+        raise ValueError(f"No sequence came out of column {text_column!r} of {where}: {why}.")
     return result
 
 

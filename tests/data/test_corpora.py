@@ -181,6 +181,15 @@ def test_errors_name_the_slip(folder, arguments, error, message):
         load_text_corpus(**arguments)
 
 
+@pytest.mark.parametrize("streaming", [False, True], ids=["in memory", "streaming"])
+def test_a_split_of_empty_rows_is_named(streaming):
+    files = write("train.jsonl", ROWS), write("dev.jsonl", [{"text": text} for text in ("", None, " \n")])
+    with pytest.raises(ValueError, match=r"The validation split has no text: all its rows are empty in column 'text'"):
+        load_text_corpus(train_file=files[0], validation_file=files[1], streaming=streaming)
+    with pytest.raises(ValueError, match=r"The train split has no text"):
+        load_text_corpus(train_file=files[1], validation_file=files[0], streaming=streaming)
+
+
 def test_all_files_are_looked_into_before_the_first_is_read(folder, monkeypatch):
     write("good.csv", ROWS)
     write("other.csv", [{"body": "no such column"}])

@@ -136,10 +136,13 @@ def test_tokenizing_errors(tokenizer, kind):
     with pytest.raises(ValueError, match=r"`max_seq_length` must be between 3 and .* 64, got 2"):
         tokenize_corpus(dataset, tokenizer, 2)
     with pytest.raises(
-        ValueError, match=r"No sequence came out of column 'text': fewer than the 8 tokens.*`pack=False`"
+        ValueError, match=r"No sequence came out of column 'text' of the data set: fewer than the 8.*`pack=False`"
     ):
         tokenize_corpus(dataset, tokenizer, 8)
-    with pytest.raises(ValueError, match=r"No sequence came out of column 'text': no text"):
+    splits = DatasetDict if kind == "in memory" else IterableDatasetDict
+    with pytest.raises(ValueError, match=r"came out of column 'text' of the validation split: fewer than the 8"):
+        tokenize_corpus(splits(train=as_kind(["a b c"] * 9, kind), validation=dataset), tokenizer, 8)
+    with pytest.raises(ValueError, match=r"No sequence came out of column 'text' of the data set: no text"):
         tokenize_corpus(as_kind(["", None, " "], kind), tokenizer, 8, pack=False)
     with pytest.raises(ValueError, match=r"The corpus is empty"):
         tokenize_corpus(dataset.filter(lambda row: row["text"] == "other"), tokenizer, 8)

@@ -249,6 +249,7 @@ def test_damaged_weights(kind, request, corpus, tmp_path):
 
 BAD_INPUT = [
     ({"train_file": "missing.txt"}, "'missing.txt' of `train_file` does not exist"),
+    ({"validation_file": "blank.csv"}, "The validation split has no text"),
     ({"text_column": "texts"}, r"no column 'texts' in .*Did you mean 'text'\?"),
     ({"python_prose": True}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),
     ({"train_file": None}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),
@@ -273,6 +274,8 @@ BAD_INPUT = [
 
 @pytest.mark.parametrize(("more", "message"), BAD_INPUT)
 def test_bad_input_is_an_error_before_any_work(corpus, tmp_path, monkeypatch, more, message):
+    monkeypatch.chdir(corpus.parent)
+    Path("blank.csv").write_text('text\n" "\n""\n')
     for name in ("train_tokenizer", "tokenize_corpus", "SupernetTrainer"):
         monkeypatch.setattr(run_supernet_mlm, name, lambda *_, name=name: pytest.fail(f"{name} was called"))
     with pytest.raises(Exception, match=message):
