@@ -145,6 +145,8 @@ class SearchArguments:
     def __post_init__(self):
         if self.generations < 1:
             raise ValueError(f"`generations` must be at least 1, got {self.generations}.")
+        if self.max_latency_ms is not None and not 0 < self.max_latency_ms < float("inf"):
+            raise ValueError(f"`max_latency_ms` must be a positive number, got {self.max_latency_ms}.")
 
 
 def check_output_dir(search_args: SearchArguments) -> None:

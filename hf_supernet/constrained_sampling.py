@@ -106,6 +106,13 @@ def _integer_cost(cost: int, of_what: str) -> int:
     return value
 
 
+def check_limits(minimum: float | None, maximum: float | None) -> None:
+    """Raises a `ValueError` for a limit that is not finite."""
+    for name, limit in (("minimum", minimum), ("maximum", maximum)):
+        if limit is not None and not -math.inf < limit < math.inf:
+            raise ValueError(f"`{name}` must be a finite number, got {limit}; leave it out where there is no limit.")
+
+
 class _SuffixSums:
     """
     For each layer, the sums of (rounded) costs that the layers from it to the last can reach, and how many legal paths
@@ -193,7 +200,8 @@ class ConstrainedSampler:
             The greatest total cost permitted.
 
     Raises:
-        ValueError: where no architecture lies within the bounds; the message names what can be reached.
+        ValueError: for a bound that is not finite, and where no architecture lies within the bounds; the message names
+            what can be reached.
     """
 
     def __init__(
@@ -203,6 +211,7 @@ class ConstrainedSampler:
         minimum: int | None = None,
         maximum: int | None = None,
     ):
+        check_limits(minimum, maximum)
         cost_table.check(search_space)
         self.search_space = search_space
         self.cost_table = cost_table

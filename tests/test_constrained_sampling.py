@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+import math
 import random
 from collections import Counter
 
@@ -146,6 +147,17 @@ def test_unreachable_bounds():
         space.within(table, 20, 10)
     with pytest.raises(ValueError, match="nearest costs that are reached are 15 and 25"):
         space.within(table, 16, 24)
+
+
+@pytest.mark.parametrize("limit", [math.nan, math.inf, -math.inf])
+def test_bounds_that_are_not_finite(limit):
+    space = SearchSpace([["A2", "I"]] * 3)
+    table = CostTable([[10, 0]] * 3)
+    with pytest.raises(ValueError, match=f"`maximum` must be a finite number, got {limit}; leave it out"):
+        space.within(table, maximum=limit)
+    with pytest.raises(ValueError, match=f"`minimum` must be a finite number, got {limit}; leave it out"):
+        space.within(table, minimum=limit)
+    assert space.within(table, -(10**400), 10**400).num_paths == 8
 
 
 def test_unreachable_bounds_with_rounded_costs(rounded):

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..architecture import Architecture
-from ..constrained_sampling import CostTable
+from ..constrained_sampling import CostTable, check_limits
 from ..costs import multiply_add_table, parameter_table
 from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
 from ..search_space import SearchSpace
@@ -141,8 +141,8 @@ class Constraint:
             The greatest value allowed.
 
     Raises:
-        ValueError: without any limit, and where no architecture of the space keeps them; the message names the range
-            that can be reached.
+        ValueError: without any limit, for one that is not finite, and where no architecture of the space keeps them;
+            the message names the range that can be reached.
     """
 
     cost: AdditiveCost
@@ -152,6 +152,7 @@ class Constraint:
     def __post_init__(self):
         if self.minimum is None and self.maximum is None:
             raise ValueError(f"A constraint on {self.cost.name} needs a `minimum` or a `maximum`.")
+        check_limits(self.minimum, self.maximum)
         space, cost = self.cost.search_space, self.cost
         least, most = space.cheapest(cost.table), space.dearest(cost.table)
         reach = f"this space reaches {cost.format(cost(least))} ('{least}') to {cost.format(cost(most))} ('{most}')"

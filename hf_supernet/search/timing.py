@@ -64,8 +64,8 @@ class LatencySettings:
         if self.num_threads is None:
             object.__setattr__(self, "num_threads", torch.get_num_threads())
         for name in ("batch_size", "sequence_length", "num_threads", "min_run_time", "repeats"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` must be positive, got {getattr(self, name)!r}.")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"`{name}` must be positive and finite, got {getattr(self, name)!r}.")
         dtype = getattr(torch, self.dtype, None)
         if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
             raise ValueError(f"`dtype` is 'float32' or another floating-point dtype of PyTorch, got {self.dtype!r}.")

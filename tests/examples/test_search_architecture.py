@@ -174,10 +174,24 @@ def test_a_json_file_of_options(inputs, finished, tmp_path):
         ({"text_column": "txt"}, ValueError, "no column 'txt'.*Did you mean 'text'"),
         ({"validation_file": None}, ValueError, "exactly one of"),
         ({"max_eval_samples": 0}, ValueError, "`max_eval_samples` must be at least 1"),
+        (
+            {"latency_table": None, "max_latency_ms": "nan"},
+            ValueError,
+            "`max_latency_ms` must be a positive .* got nan",
+        ),
+        (
+            {"latency_table": None, "max_latency_ms": "inf"},
+            ValueError,
+            "`max_latency_ms` must be a positive .* got inf",
+        ),
         ({"generations": 0}, ValueError, "`generations` must be at least 1"),
         ({"population_size": 0}, ValueError, "`population_size` must be at least 1"),
         ({"latency_table": None, "max_latency_ms": 1e-6}, ValueError, r"this space reaches [\d.]+ ms latency"),
-        ({"latency_table": None, "latency_batch_size": 0}, ValueError, "`batch_size` must be positive, got 0"),
+        (
+            {"latency_table": None, "latency_batch_size": 0},
+            ValueError,
+            "`batch_size` must be positive and finite, got 0",
+        ),
         ({"latency_table": "no-such-table.json"}, FileNotFoundError, "no-such-table"),
     ],
 )
@@ -188,12 +202,20 @@ def test_errors_before_the_search(inputs, finished, tmp_path, options, error, me
     assert not (tmp_path / "search").exists()
 
 
-@pytest.mark.parametrize("options", [{"max_parameters": 100}, {"max_latency_ms": 1e-6}, {"population_size": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_parameters": 100},
+        {"max_latency_ms": 1e-6},
+        {"max_latency_ms": "nan", "latency_table": None},
+        {"population_size": 0},
+    ],
+)
 def test_limits_are_checked_before_anything_is_loaded(inputs, finished, tmp_path, monkeypatch, options):
     for name in ("load_supernet", "load_dev_batches", "measure_latencies"):
         monkeypatch.setattr(search_architecture, name, lambda *_, name=name: pytest.fail(f"{name} was called"))
     options = {"latency_table": finished / "latency_table.json", **options}
-    with pytest.raises(ValueError, match=r"this space reaches|at least 1"):
+    with pytest.raises(ValueError, match=r"this space reaches|at least 1|must be a positive"):
         search_architecture.main(arguments(inputs, tmp_path / "search", **options))
 
 

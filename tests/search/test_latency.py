@@ -159,7 +159,8 @@ def test_an_operator_that_was_not_measured():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"batch_size": 0}, "`batch_size` must be positive, got 0"),
+        ({"batch_size": 0}, "`batch_size` must be positive and finite, got 0"),
+        ({"min_run_time": float("nan")}, "`min_run_time` must be positive and finite, got nan"),
         ({"dtype": "float33"}, "floating-point dtype of PyTorch, got 'float33'"),
         ({"dtype": "int8"}, "floating-point dtype of PyTorch, got 'int8'"),
     ],

@@ -92,6 +92,9 @@ def test_one_constraint_is_drawn_uniformly():
         ({"maximum": 10}, r"No architecture has at most 10 parameters: this space reaches [\d,]+ parameters \('I-I"),
         ({"minimum": 10**9}, r"No architecture has at least 1,000,000,000 parameters: .* to [\d,]+ parameters \('A4"),
         ({"minimum": 7_000, "maximum": 7_001}, "although this space reaches"),
+        ({"maximum": float("nan")}, "`maximum` must be a finite number, got nan"),
+        ({"maximum": float("inf")}, "`maximum` must be a finite number, got inf"),
+        ({"minimum": float("nan"), "maximum": 10**9}, "`minimum` must be a finite number, got nan"),
         ({}, "`minimum` or a `maximum`"),
     ],
 )
