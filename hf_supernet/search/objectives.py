@@ -124,7 +124,7 @@ class LatencyCost(AdditiveCost):
         super().__init__(search_space, latency_table.cost_table(search_space))
 
     def format(self, value: float) -> str:
-        return f"{1e3 * value:.3f} ms latency"
+        return f"{1e3 * value:g} ms latency"
 
 
 @dataclass(frozen=True)

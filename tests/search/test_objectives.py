@@ -107,6 +107,9 @@ def test_a_constraint_that_cannot_be_kept(limits, message):
 def test_latency_limits_are_named_in_milliseconds(config):
     with pytest.raises(ValueError, match=r"at most 0\.001 ms latency: this space reaches 0\.\d+ ms"):
         Constraint(LatencyCost(config, made_up_table(config)), maximum=1e-6)
+    cost = LatencyCost(config, made_up_table(config, {"identity": 17}))
+    with pytest.raises(ValueError, match=r"at most 2e-07 ms latency: this space reaches 0\.123559 ms latency \('I-"):
+        Constraint(cost, maximum=2e-10)
 
 
 def test_constraints_that_exclude_each_other_are_both_named():
