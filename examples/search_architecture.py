@@ -58,6 +58,7 @@ from hf_supernet.search import (
     RandomSearch,
     SearchResult,
     SearchStrategy,
+    check_device,
     describe_device,
     fingerprint,
     run_search,
@@ -336,6 +337,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     config = load_config(model_args)
     settings = latency_settings(search_args, data_args, str(accelerator.device))
     table = find_latency_table(search_args, config, accelerator)
+    if table is None:
+        check_device(settings.device)
     strategy = make_strategy(search_args, config, table)
     tokenizer = AutoTokenizer.from_pretrained(
         model_args.tokenizer_name or model_args.supernet, **model_args.hub_options()

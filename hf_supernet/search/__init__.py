@@ -19,7 +19,7 @@ from .objectives import AdditiveCost, Constraint, FeasibleSpace, LatencyCost, Mu
 from .random_search import RandomSearch
 from .result import SearchResult, fingerprint, package_versions
 from .strategy import SearchStrategy, SupportsEvaluate, run_search
-from .timing import LatencyMeasurement, LatencySettings, describe_device, measure_model
+from .timing import LatencyMeasurement, LatencySettings, check_device, describe_device, measure_model
 
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "SearchResult",
     "SearchStrategy",
     "SupportsEvaluate",
+    "check_device",
     "describe_device",
     "fingerprint",
     "measure_model",

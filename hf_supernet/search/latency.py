@@ -164,7 +164,7 @@ class LatencyTable:
                 Whether to show a progress bar.
 
         Raises:
-            ValueError: for an unknown head and a sequence that is longer than the model allows.
+            ValueError: for an unknown head, a device that is not here, and a sequence longer than the model allows.
         """
         settings = settings or LatencySettings()
         if head not in _HEAD_CLASSES:

@@ -37,7 +37,7 @@ class LatencySettings:
         sequence_length (`int`, *optional*, defaults to 128):
             Tokens in a sequence, none of them padding.
         device (`str`, *optional*, defaults to `"cpu"`):
-            Where the model runs.
+            Where the model runs. A table that was measured elsewhere may name a device that is not here.
         dtype (`str`, *optional*, defaults to `"float32"`):
             The dtype of weights and activations.
         num_threads (`int`, *optional*, defaults to `torch.get_num_threads()`):
@@ -113,6 +113,16 @@ def describe_device(device: str = "cpu") -> dict[str, str | int]:
     }
 
 
+def check_device(device: str) -> None:
+    """Raises a `ValueError` for a device that this machine does not have; the message names those it has."""
+    names = ["cpu"]
+    if torch.accelerator.is_available():
+        kind = torch.accelerator.current_accelerator().type
+        names += [kind, *(f"{kind}:{index}" for index in range(torch.accelerator.device_count()))]
+    if device not in names:
+        raise ValueError(f"`device` must be one that this machine has, {', '.join(map(repr, names))}; got {device!r}.")
+
+
 def _cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -141,6 +151,7 @@ def model_call(model: nn.Module, settings: LatencySettings) -> Callable[[], obje
         settings ([`LatencySettings`]):
             Device, dtype and the shape of the batch.
     """
+    check_device(settings.device)
     model = model.to(settings.device, settings.torch_dtype).eval()
     shape = (settings.batch_size, settings.sequence_length)
     input_ids = torch.arange(shape[0] * shape[1], device=settings.device).view(shape) % model.config.vocab_size
@@ -160,6 +171,9 @@ def measure_model(model: nn.Module, settings: LatencySettings | None = None) -> 
 
     Returns:
         [`LatencyMeasurement`]
+
+    Raises:
+        ValueError: for a device that this machine does not have.
     """
     settings = settings or LatencySettings()
     call = model_call(copy.deepcopy(model), settings)
@@ -167,4 +181,4 @@ def measure_model(model: nn.Module, settings: LatencySettings | None = None) -> 
     return LatencyMeasurement.from_samples(samples)
 
 
-__all__ = ["LatencyMeasurement", "LatencySettings", "describe_device", "measure_model"]
+__all__ = ["LatencyMeasurement", "LatencySettings", "check_device", "describe_device", "measure_model"]

@@ -208,6 +208,7 @@ def test_errors_before_the_search(inputs, finished, tmp_path, options, error, me
         {"max_parameters": 100},
         {"max_latency_ms": 1e-6},
         {"max_latency_ms": "nan", "latency_table": None},
+        {"latency_device": "cud", "latency_table": None},
         {"population_size": 0},
     ],
 )
@@ -215,7 +216,7 @@ def test_limits_are_checked_before_anything_is_loaded(inputs, finished, tmp_path
     for name in ("load_supernet", "load_dev_batches", "measure_latencies"):
         monkeypatch.setattr(search_architecture, name, lambda *_, name=name: pytest.fail(f"{name} was called"))
     options = {"latency_table": finished / "latency_table.json", **options}
-    with pytest.raises(ValueError, match=r"this space reaches|at least 1|must be a positive"):
+    with pytest.raises(ValueError, match=r"this space reaches|at least 1|must be a positive|'cpu'.*; got 'cud'"):
         search_architecture.main(arguments(inputs, tmp_path / "search", **options))
 
 

@@ -19,7 +19,14 @@ import torch
 
 from hf_supernet import Architecture, Operator, SupernetBertConfig
 from hf_supernet.models.searched_bert.modeling_searched_bert import SearchedBertOperator
-from hf_supernet.search import LatencyMeasurement, LatencySettings, LatencyTable, describe_device, measure_model
+from hf_supernet.search import (
+    LatencyMeasurement,
+    LatencySettings,
+    LatencyTable,
+    check_device,
+    describe_device,
+    measure_model,
+)
 from hf_supernet.search.latency import _SIZES
 
 from .conftest import tiny_config
@@ -168,6 +175,20 @@ def test_an_operator_that_was_not_measured():
 def test_settings_that_cannot_be(arguments, message):
     with pytest.raises(ValueError, match=message):
         LatencySettings(**arguments)
+
+
+def test_devices_that_are_not_here(monkeypatch):
+    with pytest.raises(ValueError, match=r"`device` must be one that this machine has, 'cpu'.*; got 'cud'"):
+        LatencyTable.measure(tiny_config(), LatencySettings(device="cud"))
+    with pytest.raises(ValueError, match=r"'cpu'.*; got 'cud'"):
+        measure_model(torch.nn.Linear(1, 1), LatencySettings(device="cud"))
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
+    monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: torch.device("cuda"))
+    monkeypatch.setattr("torch.accelerator.device_count", lambda: 2)
+    for name in ("cpu", "cuda", "cuda:1"):
+        check_device(name)
+    with pytest.raises(ValueError, match=r"has, 'cpu', 'cuda', 'cuda:0', 'cuda:1'; got 'cuda:2'"):
+        check_device("cuda:2")
 
 
 def test_heads_and_lengths_that_cannot_be():
