@@ -179,9 +179,9 @@ def test_settings_that_cannot_be(arguments, message):
 
 def test_devices_that_are_not_here(monkeypatch):
     with pytest.raises(ValueError, match=r"`device` must be one that this machine has, 'cpu'.*; got 'cud'"):
-        LatencyTable.measure(tiny_config(), LatencySettings(device="cud"))
+        LatencyTable.measure(tiny_config(), LatencySettings(sequence_length=7, device="cud"))
     with pytest.raises(ValueError, match=r"'cpu'.*; got 'cud'"):
-        measure_model(torch.nn.Linear(1, 1), LatencySettings(device="cud"))
+        measure_model(torch.nn.Linear(1, 1), LatencySettings(sequence_length=7, device="cud"))
     monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
     monkeypatch.setattr("torch.accelerator.current_accelerator", lambda: torch.device("cuda"))
     monkeypatch.setattr("torch.accelerator.device_count", lambda: 2)
