@@ -66,11 +66,12 @@ from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.evaluation.glue_card import FineTuningCard
 from hf_supernet.files import filling_folder, replacing, write_json
+from hf_supernet.hub import PICKLES
 from hf_supernet.scripts import run_script, set_up_accelerate_logging
 from hf_supernet.training.distillation import DistillationArguments, Teacher
 from hf_supernet.training.finetuning import ClassifierArguments, find_checkpoint, fine_tuning_card, load_classifier
 from hf_supernet.training.loop_arguments import parse_loop_arguments
-from hf_supernet.training.loop_progress import TrainingProgress, mean_over_processes, save_checkpoint
+from hf_supernet.training.loop_progress import TrainingProgress, load_checkpoint, mean_over_processes, save_checkpoint
 from hf_supernet.training.seeds import comparable_settings, fill_in_seed, run_seeds
 
 
@@ -239,7 +240,7 @@ def training_function(
     if args.resume_from_checkpoint is None:
         set_seed(args.seed, device_specific=True)  # dropout differs between the processes
     else:
-        accelerator.load_state(args.resume_from_checkpoint)
+        load_checkpoint(accelerator, args.resume_from_checkpoint)
         logger.info(f"Resumed from {args.resume_from_checkpoint}: epoch {progress.epoch}, step {progress.steps}")
 
     logger.info(f"Training on {len(train_loader.dataset)} rows for {args.max_train_steps} steps")
@@ -287,7 +288,7 @@ def save_model(
     if args.push_to_hub:
         api = HfApi(token=args.hub_token)
         repo_id = api.create_repo(args.hub_model_id or output_dir.resolve().name, exist_ok=True).repo_id
-        api.upload_folder(repo_id=repo_id, folder_path=output_dir, ignore_patterns=["step_*", "tmp-*", "_*"])
+        api.upload_folder(repo_id=repo_id, folder_path=output_dir, ignore_patterns=["step_*", "tmp-*", "_*", *PICKLES])
 
 
 def run_once(

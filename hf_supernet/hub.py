@@ -31,6 +31,8 @@ from .files import replacing
 
 CARD_NAME = "README.md"
 DEFAULT_REVISION = "main"
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt")
+"""Files that run code where they are loaded: what we upload has none."""
 
 
 class HubOptions(TypedDict, total=False):
@@ -255,4 +257,4 @@ def _read(api: HfApi, repo_id: str, repo_type: str, revision: str | None) -> _Re
     return _Remote(info.sha, bool(info.private), files, card)
 
 
-__all__ = ["HubOptions", "Publication", "fetch_card", "full_repo_id", "publish_files"]
+__all__ = ["PICKLES", "HubOptions", "Publication", "fetch_card", "full_repo_id", "publish_files"]

@@ -13,6 +13,7 @@
 # limitations under the License.
 """How far a training loop on Accelerate is, and its checkpoints, which are whole or not there."""
 
+import pickle
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -90,10 +91,35 @@ def save_checkpoint(accelerator: Accelerator, progress: TrainingProgress, output
     accelerator.wait_for_everyone()
 
 
+def load_checkpoint(accelerator: Accelerator, folder: Path) -> None:
+    """
+    Loads what [`save_checkpoint`] saved, as data: no code that somebody put into it runs.
+
+    Args:
+        accelerator ([`~accelerate.Accelerator`]):
+            What prepared and registered the same objects; all processes come here.
+        folder (`Path`):
+            A folder `step_*`.
+
+    Raises:
+        ValueError: where a file of `folder` holds anything but numbers, texts and tensors.
+    """
+    for path in sorted(Path(folder).glob("custom_checkpoint_*.pkl")):
+        # Accelerate reads these, and these alone, in the way that runs code.
+        try:
+            torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise ValueError(
+                f"`resume_from_checkpoint`: {path} is no checkpoint of this script; it holds more than data, and to load it"
+                " could run code."
+            ) from error
+    accelerator.load_state(folder)
+
+
 def mean_over_processes(accelerator: Accelerator, value: float) -> float:
     """The mean of a number over all processes, which all come here."""
     tensor = torch.tensor(value, dtype=torch.float64, device=accelerator.device)
     return accelerator.reduce(tensor, reduction="mean").item()
 
 
-__all__ = ["TrainingProgress", "mean_over_processes", "save_checkpoint"]
+__all__ = ["TrainingProgress", "load_checkpoint", "mean_over_processes", "save_checkpoint"]

@@ -12,6 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+import json
+
+import pytest
 import torch
 import transformers.utils.hub
 from datasets import Dataset
@@ -23,13 +26,12 @@ from hf_supernet.training.finetuning_trainer import FineTuningTrainer
 from tests.hub_server import TOKEN
 
 
-def make_trainer(folder) -> FineTuningTrainer:
+def make_trainer(folder, **more) -> FineTuningTrainer:
     operators = ["attention-4", "convolution-3"]
     config = SearchedBertConfig(vocab_size=40, hidden_size=32, operators=operators, max_position_embeddings=16)
     arguments = TrainingArguments(
         str(folder),
-        max_steps=1,
-        save_strategy="no",
+        **{"max_steps": 1, "save_strategy": "no"} | more,
         push_to_hub=True,
         hub_model_id="user/tuned",
         hub_token=TOKEN,
@@ -55,6 +57,35 @@ def test_a_push_keeps_what_the_card_on_the_hub_says(tmp_path, hub, monkeypatch):
     make_trainer(tmp_path / "again").push_to_hub()  # from a folder that knows nothing of it
     card = hub.read("user/tuned", "README.md").decode()
     assert "By hand." in card and "language: en" in card and card.count("trained on some sentences") == 1
+
+
+@pytest.mark.parametrize("strategy", ["every_save", "checkpoint"])
+def test_pushes_while_it_trains(strategy, tmp_path, hub, monkeypatch):
+    monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)
+    steps = {
+        "max_steps": 4,
+        "save_strategy": "steps",
+        "save_steps": 2,
+        "hub_strategy": strategy,
+        "hub_always_push": True,
+    }
+    trainer = make_trainer(tmp_path / "out", **steps)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / "training_args.bin").write_bytes(b"of an earlier run")
+    (tmp_path / "out" / "pytorch_model.bin").write_bytes(b"likewise")
+    trainer.train()
+    trainer._finish_current_push()
+    checkpoint = tmp_path / "out" / "checkpoint-4"
+    assert hub.read("user/tuned", "model.safetensors") == (checkpoint / "model.safetensors").read_bytes()
+    assert json.loads(hub.read("user/tuned", "config.json"))["model_type"] == "searched-bert"
+    commits = hub.repositories["model", "user/tuned"].branches["main"]
+    assert [commit.message for commit in commits].count("Training in progress, step 2") == 1
+    written = {path for commit in commits for path in commit.files if path != ".gitattributes"}
+    beside = {path for path in written if path.startswith("last-checkpoint/")}
+    pickles = {path for path in written if not path.endswith((".json", ".safetensors", ".py", ".md"))}
+    assert pickles <= beside  # a checkpoint is for going on from, and is there when it was asked for
+    assert ("last-checkpoint/optimizer.pt" in beside) is (strategy == "checkpoint")
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith("_")]
 
 
 def test_trains_and_saves(tmp_path, hub, monkeypatch):
