@@ -15,7 +15,8 @@
 
 from .alignment import AlignmentLoss, Anchor
 from .arguments import SupernetTrainingArguments
+from .callbacks import InterferenceCallback
 from .trainer import SupernetTrainer
 
 
-__all__ = ["AlignmentLoss", "Anchor", "SupernetTrainer", "SupernetTrainingArguments"]
+__all__ = ["AlignmentLoss", "Anchor", "InterferenceCallback", "SupernetTrainer", "SupernetTrainingArguments"]

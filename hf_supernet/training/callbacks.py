@@ -13,9 +13,13 @@
 # limitations under the License.
 """What happens between the steps of a supernet's training."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from ..evaluation.interference import analyze_interference
 
 
 if TYPE_CHECKING:
@@ -51,3 +55,57 @@ class SupernetCallback(TrainerCallback):
         anchor = self.trainer.anchor
         if anchor is not None and state.global_step % args.anchor_interval == 0:
             anchor.challenge(self.trainer.sampler.sample(state.global_step - 1))
+
+
+class InterferenceCallback(TrainerCallback):
+    """
+    Logs during the training of a supernet how alike the gradients of two children are on what they share: at an interval,
+    `gradient_similarity_k` for each number k of operators in which the children differ (see [`analyze_interference`]).
+
+    Costs, each time, `len(batches) * num_pairs * (1 + len(distances))` forward and backward passes. The weights, the
+    gradients and the random state of the training stay as they would be without it.
+
+    Args:
+        trainer ([`SupernetTrainer`]):
+            Whose model is looked at, and in whose log it is written: `trainer.add_callback(InterferenceCallback(trainer,
+            batches))`.
+        batches (`Sequence[Mapping[str, torch.Tensor]]`):
+            With labels, collated; the same each time.
+        interval (`int`, *optional*, defaults to 500):
+            Optimizer steps between two looks.
+        distances (`Iterable[int]`, *optional*, defaults to 1, half of the searched layers, and all but one):
+            The numbers k.
+        num_pairs (`int`, *optional*, defaults to 4):
+            Pairs of children at each distance; the same each time.
+        seed (`int`, *optional*, defaults to 0):
+            Of the pairs.
+
+    Raises:
+        ValueError: for an interval below 1, and at the first look as by [`analyze_interference`].
+    """
+
+    def __init__(
+        self,
+        trainer: "SupernetTrainer",
+        batches: Sequence[Mapping[str, torch.Tensor]],
+        interval: int = 500,
+        distances: Iterable[int] | None = None,
+        num_pairs: int = 4,
+        seed: int = 0,
+    ):
+        if interval < 1:
+            raise ValueError(f"`interval` must be at least 1 step, got {interval}.")
+        searched = len(trainer.model.search_space.searched_layers)
+        self.trainer = trainer
+        self.batches = batches
+        self.interval = interval
+        self.distances = sorted({1, searched // 2, searched - 1} - {0}) if distances is None else list(distances)
+        self.num_pairs = num_pairs
+        self.seed = seed
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
+        if state.global_step % self.interval:
+            return
+        rows = analyze_interference(self.trainer.model, self.batches, self.distances, self.num_pairs, self.seed)
+        means = rows.groupby("distance")["gradient_similarity"].mean()
+        self.trainer.log({f"gradient_similarity_{k}": float(value) for k, value in means.items()})

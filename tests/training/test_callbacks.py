@@ -13,7 +13,11 @@
 # limitations under the License.
 
 import pytest
+import torch
 from transformers import TrainerCallback
+
+from hf_supernet.evaluation.interference import analyze_interference
+from hf_supernet.training import InterferenceCallback
 
 from .conftest import KillAt, Killed, make_collator, make_dataset
 
@@ -45,3 +49,26 @@ def test_resuming_in_a_later_pass_over_a_stream_is_an_error(make_trainer):
         make_trainer(callbacks=[KillAt(4)], **arguments).train()
     with pytest.raises(ValueError, match="second or later pass over a stream"):
         make_trainer(**arguments).train(resume_from_checkpoint=True)
+
+
+def test_interference_is_logged_at_its_interval_and_changes_nothing(make_trainer):
+    batches = [make_collator()([make_dataset(6, seed=3)[index] for index in range(6)])]
+    batches[0].pop("example_id", None)
+    plain = make_trainer("plain", max_steps=4)
+    plain.train()
+    watched = make_trainer("watched", max_steps=4)
+    watched.add_callback(InterferenceCallback(watched, batches, interval=2, num_pairs=2))
+    watched.train()
+    entries = [entry for entry in watched.state.log_history if "gradient_similarity_1" in entry]
+    assert [entry["step"] for entry in entries] == [2, 4]
+    rows = analyze_interference(watched.model, batches, [1, 2, 3], num_pairs=2)
+    means = rows.groupby("distance")["gradient_similarity"].mean()
+    for k in (1, 2, 3):
+        assert entries[-1][f"gradient_similarity_{k}"] == pytest.approx(means[k], abs=1e-6)
+    for name, weight in plain.model.state_dict().items():
+        assert torch.equal(weight, watched.model.state_dict()[name]), name
+
+
+def test_an_interval_that_cannot_be(make_trainer):
+    with pytest.raises(ValueError, match="`interval` must be at least 1 step, got 0"):
+        InterferenceCallback(make_trainer(), [], interval=0)
