@@ -37,7 +37,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["hf_supernet", "hf_supernet.*"]),
-    package_data={"hf_supernet": ["py.typed", "export/*.md.jinja", "report/*.html.jinja"]},
+    package_data={"hf_supernet": ["py.typed", "cards/templates/*.md.jinja", "report/*.html.jinja"]},
     install_requires=[
         "torch>=2.6",
         "transformers>=5.23",

@@ -25,7 +25,7 @@ from typing import TypedDict
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
-from .card_sections import amend_card
+from .cards.sections import amend_card
 from .files import replacing
 
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from ..card_sections import write_card_section
+from ..cards.sections import write_card_section
 from .glue import GLUE_TASKS
 
 

@@ -35,7 +35,7 @@ from ..models.searched_bert import (
 )
 
 
-TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
+TEMPLATE = Path(__file__).parents[1] / "cards" / "templates" / "child.md.jinja"
 TAGS = ("hf_supernet", "neural-architecture-search")
 """What every card is tagged with; `export_child` knows its own repositories by the first."""
 

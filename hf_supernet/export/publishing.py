@@ -24,7 +24,7 @@ from huggingface_hub import HfApi
 from transformers import PreTrainedTokenizerBase
 from transformers.processing_utils import Unpack
 
-from ..card_sections import join_card
+from ..cards.sections import join_card
 from ..hub import HubOptions, Publication, full_repo_id, publish_files
 from ..models.searched_bert import SearchedBertConfig, SearchedBertPreTrainedModel
 from ..models.supernet_bert import SupernetBertConfig, SupernetBertPreTrainedModel

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..card_sections import join_card, split_card
+from ..cards.sections import join_card, split_card
 from ..models import searched_bert
 from ..models.searched_bert import SearchedBertConfig
 from ..models.searched_bert.modeling_searched_bert import AUTO_MAP

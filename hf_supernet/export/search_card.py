@@ -23,7 +23,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from ..search.result import TABLE_NAME, SearchResult
 
 
-TEMPLATE = Path(__file__).with_name("search_card.md.jinja")
+TEMPLATE = Path(__file__).parents[1] / "cards" / "templates" / "search.md.jinja"
 TAGS = ("hf_supernet", "neural-architecture-search")
 NUM_BEST = 10
 """Children in the card's table."""

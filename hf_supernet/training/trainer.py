@@ -24,7 +24,7 @@ from transformers.trainer import OPTIMIZER_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, has_length, rotate_checkpoints
 
 from ..architecture import Architecture
-from ..card_sections import write_card_section
+from ..cards.sections import write_card_section
 from ..costs import count_multiply_adds
 from ..evaluation.evaluator import Evaluator
 from ..files import write_json

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from hf_supernet.card_sections import amend_card, sections_of, write_card_section
+from hf_supernet.cards.sections import amend_card, sections_of, write_card_section
 
 
 OURS = """---

@@ -20,7 +20,7 @@ from typing import Any
 
 from huggingface_hub import CardData, ModelCardData, RepoCard
 
-from .files import replacing
+from ..files import replacing
 
 
 _SECTION = re.compile(r"<!-- (?P<name>[^\n]+): begin -->\n(?P<body>.*?)\n*<!-- (?P=name): end -->", re.DOTALL)
