@@ -177,6 +177,22 @@ def test_architectures_outside_the_space(architecture, message):
             call()
 
 
+@pytest.mark.parametrize("name", ["encoder", "masked-lm", "classification"])
+def test_keywords_that_nothing_reads(name):
+    supernet = make_supernet(name)
+    for slip, message in {
+        "architectur": r"has no argument 'architectur'\. Did you mean 'architecture'\?",
+        "attention_masks": r"has no argument 'attention_masks'\. Did you mean 'attention_mask'\?",
+        "offset_mapping": r"has no argument 'offset_mapping'\. Leave it out\.",
+    }.items():
+        with pytest.raises(TypeError, match=message):
+            supernet(input_ids=BATCH["input_ids"], **{slip: None})
+    for mine in ("output_attentions", "output_hidden_states", "return_dict", "num_items_in_batch", "use_cache"):
+        supernet(**BATCH, **{mine: None})
+    with pytest.raises(TypeError, match=r"'label'.* Did you mean 'labels'"):
+        supernet(**BATCH, label=LABELS)
+
+
 def test_identities_at_the_end_only():
     supernet = make_supernet(identity_placement="end")
     with pytest.raises(ValueError, match=r"`identity_placement` is 'end'; .* is 'A4-F37-I-I'"):

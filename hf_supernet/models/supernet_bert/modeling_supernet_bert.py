@@ -13,7 +13,9 @@
 # limitations under the License.
 """PyTorch SupernetBERT: every candidate operator of every layer, of which a forward pass runs one architecture."""
 
-from collections.abc import Iterator
+import difflib
+import inspect
+from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 import torch
@@ -49,6 +51,10 @@ from ..searched_bert.modeling_searched_bert import (
     prepare_masks,
 )
 from .configuration_supernet_bert import SupernetBertConfig
+
+
+LIBRARY_KEYWORDS = TransformersKwargs.__optional_keys__ | {"use_cache", "debug_io", "debug_io_dir", "prune_layers"}
+"""What any model of the library may be called with, besides its own arguments."""
 
 
 class EncoderState(NamedTuple):
@@ -226,6 +232,16 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         return supernet_from_bert(cls, bert, candidate_operators, identity_placement, **kwargs)
 
 
+def check_keywords(keywords: Set[str]) -> None:
+    """Raises a `TypeError` for one that nothing reads: of a misspelt `architecture`, the default one would run."""
+    if not keywords <= LIBRARY_KEYWORDS:
+        name = min(keywords - LIBRARY_KEYWORDS)
+        known = [*inspect.signature(SupernetBertForMaskedLM.forward).parameters, "prediction_positions"]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else "Leave it out."
+        raise TypeError(f"The forward pass of a supernet has no argument {name!r}. {hint}")
+
+
 class SupernetBertModel(SupernetBertPreTrainedModel):
     """
     The bare supernet.
@@ -311,6 +327,7 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
             architecture ([`Architecture`] or `str`, *optional*, defaults to `config.default_architecture`):
                 The path to run.
         """
+        check_keywords(kwargs.keys())
         architecture = self.resolve_architecture(architecture)
         state = self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         hidden_states = state.hidden_states
