@@ -11,14 +11,19 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+from pathlib import Path
+
 import pytest
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import (
     BertForMaskedLM,
+    BertForMultipleChoice,
     BertForPreTraining,
+    BertForQuestionAnswering,
     BertForSequenceClassification,
+    BertForTokenClassification,
     BertLMHeadModel,
     BertModel,
     RobertaConfig,
@@ -31,6 +36,7 @@ from hf_supernet import (
     SupernetBertForSequenceClassification,
     SupernetBertModel,
 )
+from hf_supernet.models.supernet_bert import from_bert
 
 from .conftest import (
     SIZES,
@@ -127,6 +133,34 @@ def test_the_head_that_bert_does_not_have_is_new(supernet):
     assert classifier.classifier.bias.abs().max() == 0
 
 
+OTHER_HEADS = [BertForTokenClassification, BertForMultipleChoice, BertForQuestionAnswering]
+
+
+@pytest.mark.parametrize("bert_class", OTHER_HEADS, ids=lambda bert_class: bert_class.__name__)
+def test_another_head_is_not_taken_for_the_own_one(bert_class, tmp_path, monkeypatch):
+    """The first two are called `classifier`, as that of a sequence classifier is."""
+    bert = randomise(bert_class(bert_config(num_labels=3)))
+    bert.save_pretrained(tmp_path)
+    warned = []
+    monkeypatch.setattr(from_bert.logger, "warning", warned.append)
+    for source in (bert, str(tmp_path)):
+        for name in ("classification", "masked-lm"):
+            supernet = PAIRS[name][1].from_bert(source).eval()
+            assert supernet.config.num_labels == 3
+            expected = bert.base_model(**BATCH).last_hidden_state
+            assert largest_difference(supernet.base_model(**BATCH).last_hidden_state, expected) < 1e-5
+            bias = supernet.classifier.bias if name == "classification" else supernet.cls.bias
+            assert bias.abs().max() == 0
+    for head in ("classifier.weight, classifier.bias", "cls.bias"):
+        assert any(head in text and "have to be trained" in text for text in warned)
+
+
+def test_nothing_is_said_where_nothing_is_new(monkeypatch):
+    monkeypatch.setattr(from_bert.logger, "warning", pytest.fail)
+    for name, (_, supernet_class) in PAIRS.items():
+        supernet_class.from_bert(make_bert(name))
+
+
 def test_new_operators_add_nothing_at_first():
     """The same states as a BERT whose sub-layer is left out, its norm kept."""
     bert = make_bert()
@@ -203,8 +237,25 @@ def test_what_is_no_bert_encoder(make, arguments, message):
 def test_a_folder_that_holds_no_bert(tmp_path):
     config = RobertaConfig(**SIZES, num_hidden_layers=1, num_attention_heads=4, intermediate_size=37)
     RobertaForMaskedLM(config).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="a 'roberta' model"):
+    with pytest.raises(ValueError, match=rf"starts from a BERT encoder; '{tmp_path}' is a 'roberta' model"):
         SupernetBertForMaskedLM.from_bert(str(tmp_path))
+    BertLMHeadModel(bert_config(is_decoder=True)).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=rf"'{tmp_path}' is a decoder"):
+        SupernetBertForMaskedLM.from_bert(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("bert", "error", "message"),
+    [
+        (None, TypeError, "`bert` must be a folder, a Hub id or a BERT model, got None"),
+        (nn.Linear(1, 1), TypeError, r"a BERT model, got Linear\("),
+        ("no/such/folder", OSError, "There is no BERT 'no/such/folder': neither a folder with a `config.json`, nor"),
+        (Path("nowhere"), OSError, "There is no BERT 'nowhere'"),
+    ],
+)
+def test_no_bert_at_all(bert, error, message):
+    with pytest.raises(error, match=message):
+        SupernetBertForMaskedLM.from_bert(bert)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,19 @@
 # limitations under the License.
 """Starting a supernet from a pretrained BERT: the work behind `SupernetBertPreTrainedModel.from_bert`."""
 
+import os
+
 import torch
-from transformers import BertForMaskedLM, BertForSequenceClassification, BertModel
+from transformers import (
+    BertForMaskedLM,
+    BertForMultipleChoice,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    PreTrainedConfig,
+)
 from transformers.modeling_utils import PreTrainedModel
+from transformers.utils import logging
 
 from ..bert_weights import MASKED_LM_HEAD_PREFIX, OPERATOR_NAMES, bert_sublayer
 from ..searched_bert.configuration_searched_bert import Operator
@@ -28,11 +38,16 @@ from .modeling_supernet_bert import (
 )
 
 
+logger = logging.get_logger(__name__)
+
 BERT_CLASSES = {
     SupernetBertModel: BertModel,
     SupernetBertForMaskedLM: BertForMaskedLM,
     SupernetBertForSequenceClassification: BertForSequenceClassification,
 }
+
+OTHER_CLASSIFIERS = (BertForMultipleChoice, BertForTokenClassification)
+"""BERTs whose head has the name of a sequence classifier's, `classifier`, and is another."""
 
 OUTPUT_PROJECTIONS = {"attention": "output", "feed_forward": "output", "convolution": "pointwise"}
 
@@ -46,18 +61,41 @@ def supernet_from_bert(
 ) -> SupernetBertPreTrainedModel:
     """See `SupernetBertPreTrainedModel.from_bert`."""
     if not isinstance(bert, PreTrainedModel):
-        # From safetensors alone, as all weights here: a pickled file can run code.
-        bert = BERT_CLASSES[supernet_class].from_pretrained(bert, **kwargs | {"use_safetensors": True})
+        bert = _load_bert(BERT_CLASSES[supernet_class], bert, **kwargs)
     elif kwargs:
         raise ValueError(f"{', '.join(kwargs)}: meant for `from_pretrained`, but `bert` is a model already.")
-    if bert.config.model_type != "bert" or bert.config.is_decoder:
-        kind = "a decoder" if getattr(bert.config, "is_decoder", False) else f"a {bert.config.model_type!r} model"
-        raise ValueError(f"`from_bert` starts from a BERT encoder; {type(bert).__name__} is {kind}.")
+    _check_encoder(type(bert).__name__, bert.config.to_dict())
+    if isinstance(bert, OTHER_CLASSIFIERS):
+        bert = bert.base_model
     config = _supernet_config(bert, candidate_operators, identity_placement)
     model = supernet_class(config).to(bert.dtype)
     _copy_shared_weights(model, bert)
     _copy_operators(model, bert)
     return model.to(bert.device).train(bert.training)
+
+
+def _load_bert(bert_class: type[PreTrainedModel], name: str | os.PathLike, **kwargs) -> PreTrainedModel:
+    """The model of a folder or a Hub id; its encoder alone, where its head would be taken for one that it is not."""
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"`bert` must be a folder, a Hub id or a BERT model, got {name!r:.60}.")
+    try:
+        config, _ = PreTrainedConfig.get_config_dict(name, **kwargs)
+    except OSError as error:
+        raise OSError(
+            f"There is no BERT '{name}': neither a folder with a `config.json`, nor found on the Hub."
+        ) from error
+    _check_encoder(f"'{name}'", config)
+    if {other.__name__ for other in OTHER_CLASSIFIERS} & set(config.get("architectures") or ()):
+        bert_class = BertModel
+    # From safetensors alone, as all weights here: a pickled file can run code.
+    return bert_class.from_pretrained(name, **kwargs | {"use_safetensors": True})
+
+
+def _check_encoder(name: str, config: dict) -> None:
+    model_type = config.get("model_type", "bert")  # the oldest checkpoints do not say it
+    if model_type != "bert" or config.get("is_decoder"):
+        kind = "a decoder" if config.get("is_decoder") else f"a {model_type!r} model"
+        raise ValueError(f"`from_bert` starts from a BERT encoder; {name} is {kind}.")
 
 
 def _supernet_config(bert, candidate_operators, identity_placement) -> SupernetBertConfig:
@@ -80,11 +118,12 @@ def _supernet_config(bert, candidate_operators, identity_placement) -> SupernetB
 
 @torch.no_grad()
 def _copy_shared_weights(model: SupernetBertPreTrainedModel, bert: PreTrainedModel) -> None:
-    """Copies embeddings, pooler and heads: all but the operators. What `bert` does not have stays as initialised."""
+    """Copies embeddings, pooler and head: all but the operators. What `bert` does not have stays as initialised."""
     source = bert.state_dict()
     bert_prefix = "" if bert.base_model is bert else f"{bert.base_model_prefix}."
     own_prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
     head, bert_head = MASKED_LM_HEAD_PREFIX
+    new = []
     for name, target in model.state_dict().items():
         if ".layer." in name:
             continue
@@ -94,6 +133,12 @@ def _copy_shared_weights(model: SupernetBertPreTrainedModel, bert: PreTrainedMod
             bert_name = bert_head + name.removeprefix(head) if name.startswith(head) else name
         if bert_name in source and source[bert_name].shape == target.shape:
             target.copy_(source[bert_name])
+        else:
+            new.append(name)
+    if new:
+        logger.warning(
+            f"{type(bert).__name__} has no weights for {', '.join(new)}: new ones, which are to be trained."
+        )
 
 
 @torch.no_grad()

@@ -210,22 +210,27 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         projection is zero, and its norm is the one of the BERT sub-layer at this position, so that the next layer
         reads states of the scale it was trained on. (This start is our choice.)
 
+        The head is BERT's where that has the head of this class, and new where it has another or none; the pooler is
+        new where it has none. A warning names what is new. The labels in BERT's configuration are kept in any case.
+
         Args:
             bert (`str` or [`~transformers.PreTrainedModel`]):
-                A folder, a Hub id, or a BERT model, with or without the head of this class.
+                A folder, a Hub id, or a BERT model, with the head of this class, another head or none.
             candidate_operators (`list[str]` or `list[list[str]]`, *optional*):
                 The candidates of all layers, or one list for each. Defaults to BERT's own two sub-layers,
                 `convolution-3`, `convolution-5` and `identity`.
             identity_placement (`str`, *optional*, defaults to `"anywhere"`):
                 See [`SupernetBertConfig`].
             kwargs:
-                Passed on to `from_pretrained` of the BERT model (`revision`, `token`, ...).
+                Passed on to `from_pretrained` of the BERT model (`revision`, `token`, `num_labels`, ...).
 
         Returns:
             A supernet, its `default_architecture` being the BERT itself where the space has it.
 
         Raises:
             ValueError: where `bert` is no BERT encoder, or a candidate does not fit.
+            OSError: where no such folder or Hub id is found.
+            TypeError: where `bert` is none of these.
         """
         from .from_bert import supernet_from_bert
 
