@@ -136,9 +136,7 @@ def _copy_shared_weights(model: SupernetBertPreTrainedModel, bert: PreTrainedMod
         else:
             new.append(name)
     if new:
-        logger.warning(
-            f"{type(bert).__name__} has no weights for {', '.join(new)}: new ones, which are to be trained."
-        )
+        logger.warning(f"The BERT has no weights for {', '.join(new)}: these are new, and have to be trained.")
 
 
 @torch.no_grad()
