@@ -42,7 +42,7 @@ import torch
 import transformers
 from huggingface_hub import EvalResult
 from scipy import stats
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import hf_supernet
 from hf_supernet import Architecture
@@ -316,7 +316,9 @@ def report(data: Path, work: Path) -> None:
         "latency, measured as a whole": f"{1e3 * chosen['latency_measured']:.2f} ms",
         "latency measured on": f"{found['device']['name']}, {chosen['latency_conditions']}",
     }
-    card = build_card(child, CARD.stem, card_facts(work, rows, searching), None, True)
+    card = build_card(
+        child, CARD.stem, card_facts(work, rows, searching), False, AutoTokenizer.from_pretrained(work / "adapted")
+    )
     with replacing(CARD) as temporary:
         temporary.write_text(str(card), encoding="utf-8")
     print(f"Wrote {RESULTS} and {CARD}")

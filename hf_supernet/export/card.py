@@ -15,55 +15,23 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from transformers import PreTrainedTokenizerBase
 
-from ..architecture import Architecture
-from ..costs import count_multiply_adds, operator_multiply_adds
-from ..models.searched_bert import (
-    SearchedBertForMaskedLM,
-    SearchedBertForMultipleChoice,
-    SearchedBertForQuestionAnswering,
-    SearchedBertForSequenceClassification,
-    SearchedBertForTokenClassification,
-    SearchedBertModel,
-    SearchedBertPreTrainedModel,
-)
+from ..cards.architecture import Head, architecture_table, head_of
+from ..cards.citations import papers_of
+from ..cards.limits import NO_BIAS_MEASURED, model_limits
+from ..cards.rendering import render
+from ..cards.sections import join_card
+from ..models.searched_bert import SearchedBertPreTrainedModel
 
 
-TEMPLATE = Path(__file__).parents[1] / "cards" / "templates" / "child.md.jinja"
 TAGS = ("hf_supernet", "neural-architecture-search")
 """What every card is tagged with; `export_child` knows its own repositories by the first."""
-
-
-class _Head(NamedTuple):
-    auto_class: str
-    pipeline_tag: str
-    cost_head: str | None
-    description: str
-
-
-HEADS: dict[type[SearchedBertPreTrainedModel], _Head] = {
-    SearchedBertModel: _Head("AutoModel", "feature-extraction", None, "encoder"),
-    SearchedBertForMaskedLM: _Head("AutoModelForMaskedLM", "fill-mask", "masked-lm", "masked language model"),
-    SearchedBertForMultipleChoice: _Head(
-        "AutoModelForMultipleChoice", "multiple-choice", "multiple-choice", "model for multiple choice"
-    ),
-    SearchedBertForQuestionAnswering: _Head(
-        "AutoModelForQuestionAnswering", "question-answering", "question-answering", "model for question answering"
-    ),
-    SearchedBertForSequenceClassification: _Head(
-        "AutoModelForSequenceClassification", "text-classification", "sequence-classification", "text classifier"
-    ),
-    SearchedBertForTokenClassification: _Head(
-        "AutoModelForTokenClassification", "token-classification", "token-classification", "token classifier"
-    ),
-}
-"""How each child class is loaded, tagged, counted and called."""
 
 
 @dataclass
@@ -84,10 +52,25 @@ class CardFacts:
             How the weights were trained, as rows of a table: sampler, steps, data, time. A value of `None` is left out.
         search (`dict[str, Any]`, *optional*, defaults to `{}`):
             How the architecture was found, likewise: strategy, constraints, number of architectures compared.
+        latency (`dict[str, Any]`, *optional*, defaults to `{}`):
+            What it takes, likewise. One of the rows is `device`, without which a latency says nothing.
         results (`list[EvalResult]`, *optional*, defaults to `[]`):
-            What was measured; it goes into a table and into the metadata, as `model-index`.
+            What was measured, an entry for each metric; it goes into a table and into the metadata, as `model-index`.
+            (The Hub's other form, `.eval_results/*.yaml`, is for data sets that are registered there as benchmarks.)
+        limits (`Sequence[str]`, *optional*, defaults to `()`):
+            What the model can't do or was not tried on, each a sentence of Markdown, beside what follows from the model.
+        bias (`str`, *optional*):
+            What is known of its biases, in a sentence. By default the card says that it has no measurement of them.
+        methods (`Sequence[str]`, *optional*, defaults to `()`):
+            What was used and has a paper to cite: the name of a sampler (`"uniform"`, `"fair"`, `"gradual"`),
+            `"alignment"`, `"distillation"`, `"glue"`.
+        trained_length (`int`, *optional*):
+            The number of tokens of the longest sequence that it was trained on.
         sequence_length (`int`, *optional*, defaults to 128):
             The number of tokens that multiply-adds are given for; at most what the model reads.
+
+    Raises:
+        ValueError: for metadata that the card makes itself, a latency without `device`, and a method without a paper.
     """
 
     name: str | None = None
@@ -95,7 +78,12 @@ class CardFacts:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
+    latency: Mapping[str, Any] = field(default_factory=dict)
     results: list[EvalResult] = field(default_factory=list)
+    limits: Sequence[str] = ()
+    bias: str | None = None
+    methods: Sequence[str] = ()
+    trained_length: int | None = None
     sequence_length: int = 128
 
     def __post_init__(self):
@@ -104,20 +92,9 @@ class CardFacts:
             raise ValueError(
                 f"`metadata` has {', '.join(sorted(reserved))}, which the card makes itself: use `name` and `results`."
             )
-
-
-def head_of(child: SearchedBertPreTrainedModel) -> _Head:
-    """
-    How `child` is loaded, tagged, counted and called: by its class, or the one that it derives from.
-
-    Raises:
-        ValueError: for a class with a head that hf_supernet does not know.
-    """
-    for parent in type(child).__mro__:
-        if parent in HEADS:
-            return HEADS[parent]
-    known = ", ".join(known.__name__ for known in HEADS)
-    raise ValueError(f"{type(child).__name__} has a head that no card is known for; known are {known}.")
+        if self.latency and self.latency.get("device") is None:
+            raise ValueError(f"`latency` has {', '.join(self.latency)}: say in `device` what it was measured on.")
+        papers_of(self.methods)
 
 
 def build_card(
@@ -125,7 +102,8 @@ def build_card(
     name: str,
     facts: CardFacts | None = None,
     plain_bert: bool = False,
-    has_tokenizer: bool = False,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    shared_weights: bool = False,
 ) -> ModelCard:
     """
     The model card of a child.
@@ -139,8 +117,10 @@ def build_card(
             What else is known.
         plain_bert (`bool`, *optional*, defaults to `False`):
             Whether the repository is a plain BERT, which needs no code of its own.
-        has_tokenizer (`bool`, *optional*, defaults to `False`):
-            Whether the repository has a tokenizer.
+        tokenizer ([`~transformers.PreTrainedTokenizerBase`], *optional*):
+            The tokenizer of the repository, where it has one.
+        shared_weights (`bool`, *optional*, defaults to `False`):
+            Whether its weights are those that it shared with other children, without a training of its own since.
 
     Returns:
         [`~huggingface_hub.ModelCard`]: metadata and text.
@@ -150,8 +130,29 @@ def build_card(
     """
     facts = facts or CardFacts()
     name = facts.name or name
+    short_name = name.rstrip("/").rpartition("/")[2]
     head = head_of(child)
     results = [_with_python_number(result) for result in facts.results]
+    text = render(
+        "child",
+        title=short_name,
+        kind=head.description,
+        description=facts.description,
+        plain_bert=plain_bert,
+        code=_snippet(name, head, plain_bert, tokenizer is not None),
+        table=architecture_table(child, facts.sequence_length),
+        config=child.config,
+        latency=facts.latency,
+        training=facts.training,
+        search=facts.search,
+        results=[_result_row(result) for result in results],
+        limits=_limits(child, facts, tokenizer, shared_weights),
+        papers=papers_of(facts.methods),
+    )
+    return ModelCard(join_card(_metadata(short_name, head, facts, results).to_dict(), text))
+
+
+def _metadata(name: str, head: Head, facts: CardFacts, results: list[EvalResult]) -> ModelCardData:
     metadata = dict(facts.metadata)
     tags = [*TAGS, *(tag for tag in metadata.pop("tags", ()) if tag not in TAGS)]
     fields = {
@@ -160,55 +161,30 @@ def build_card(
         "metrics": sorted({result.metric_type for result in results}) or None,
         **metadata,
     }
-    short_name = name.rstrip("/").rpartition("/")[2]
-    index = {"model_name": short_name, "eval_results": results} if results else {}
-    data = ModelCardData(**fields, tags=tags, **index)
-    length = min(facts.sequence_length, child.config.max_position_embeddings)
-    return ModelCard.from_template(
-        data,
-        template_path=str(TEMPLATE),
-        title=short_name,
-        kind=head.description,
-        description=facts.description,
-        plain_bert=plain_bert,
-        architecture=str(Architecture.from_operators(child.config.operators)),
-        config=child.config,
-        sequence_length=length,
-        rows=_architecture_rows(child, length),
-        code=_snippet(name, head, plain_bert, has_tokenizer),
-        training=_facts_rows(facts.training),
-        search=_facts_rows(facts.search),
-        results=[_result_row(result) for result in results],
-    )
+    index = {"model_name": name, "eval_results": results} if results else {}
+    return ModelCardData(**fields, tags=tags, **index)
 
 
-def _architecture_rows(child: SearchedBertPreTrainedModel, sequence_length: int) -> list[tuple[str, str, str, str]]:
-    """Label, operator, parameters and multiply-adds of the embeddings, of each layer, of the head, and of all of it."""
-    config, base = child.config, child.base_model
-    operators = Architecture.from_operators(config.operators)
-    costs = [operator_multiply_adds(operator, config, sequence_length) for operator in operators]
-    parameters = [_num_parameters(module) for module in base.encoder.layer]
-    projects = config.embedding_size != config.hidden_size
-    embeddings_cost = sequence_length * config.embedding_size * config.hidden_size if projects else 0
-    embeddings = _num_parameters(base.embeddings)
-    total_cost = count_multiply_adds(config, operators, sequence_length, head_of(child).cost_head)
-    if base is child and base.pooler is None:
-        total_cost -= config.hidden_size**2  # the closed form of a bare encoder has its pooler
-    total = _num_parameters(child)
-    rows = [
-        ("embeddings", "", embeddings, embeddings_cost),
-        *zip(range(len(operators)), (f"`{operator}`" for operator in operators), parameters, costs, strict=True),
-        ("head", "", total - embeddings - sum(parameters), total_cost - embeddings_cost - sum(costs)),
-        ("**all**", "", total, total_cost),
-    ]
-    return [(str(label), operator, f"{number:,}", f"{cost:,}") for label, operator, number, cost in rows]
+def _limits(
+    child: SearchedBertPreTrainedModel,
+    facts: CardFacts,
+    tokenizer: PreTrainedTokenizerBase | None,
+    shared_weights: bool,
+) -> list[str]:
+    limits = model_limits(child, tokenizer, facts.metadata.get("language"))
+    if facts.trained_length is not None and facts.trained_length < child.config.max_position_embeddings:
+        limits.append(
+            f"It was trained on sequences of at most {facts.trained_length} tokens; later positions are untrained."
+        )
+    if shared_weights:
+        limits.append(
+            "Its weights are those that it shared with the other architectures of its supernet: some training of its own"
+            " makes them better."
+        )
+    return [*limits, *facts.limits, facts.bias or NO_BIAS_MEASURED]
 
 
-def _num_parameters(module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _snippet(name: str, head: _Head, plain_bert: bool, has_tokenizer: bool) -> str:
+def _snippet(name: str, head: Head, plain_bert: bool, has_tokenizer: bool) -> str:
     """Code that loads the model, and runs it where there is a tokenizer."""
     location = json.dumps(name)
     # The tokenizer is transformers' own, but finding its class reads the configuration, which asks for the flag too.
@@ -223,20 +199,9 @@ def _snippet(name: str, head: _Head, plain_bert: bool, has_tokenizer: bool) -> s
     return "\n".join(lines)
 
 
-def _facts_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(_cell(label), _cell(value)) for label, value in facts.items() if value is not None]
-
-
-def _result_row(result: EvalResult) -> tuple[str, ...]:
+def _result_row(result: EvalResult) -> tuple[Any, ...]:
     data = f"{result.dataset_name} ({result.dataset_split})" if result.dataset_split else result.dataset_name
-    return tuple(_cell(value) for value in (data, result.metric_name or result.metric_type, result.metric_value))
-
-
-def _cell(value: Any) -> str:
-    """A value as the cell of a Markdown table."""
-    value = value.item() if hasattr(value, "item") else value
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return " ".join(text.split()).replace("|", "\\|")
+    return data, result.metric_name or result.metric_type, result.metric_value
 
 
 def _with_python_number(result: EvalResult) -> EvalResult:

@@ -20,10 +20,11 @@ from huggingface_hub import ModelCard
 from transformers import PreTrainedTokenizerBase
 
 from ..architecture import Architecture
+from ..cards.architecture import head_of
 from ..files import replacing_folder
 from ..models.searched_bert import SearchedBertPreTrainedModel
 from ..models.supernet_bert import SupernetBertPreTrainedModel
-from .card import TAGS, CardFacts, build_card, head_of
+from .card import TAGS, CardFacts, build_card
 from .to_bert import plain_bert_obstacle, to_bert
 
 
@@ -113,7 +114,8 @@ def export_child(
     # The clear error of `to_bert` is the one for `format="bert"` where that cannot be.
     plain_bert = format == "bert" or (format == "auto" and plain_bert_obstacle(child.config) is None)
     exported = to_bert(child) if plain_bert else child
-    card = build_card(child, directory.name, facts, plain_bert, has_tokenizer=tokenizer is not None)
+    is_shared = isinstance(model, SupernetBertPreTrainedModel)
+    card = build_card(child, directory.name, facts, plain_bert, tokenizer, shared_weights=is_shared)
     with replacing_folder(directory) as folder:
         exported.save_pretrained(folder)
         for weights in folder.glob("*.safetensors"):

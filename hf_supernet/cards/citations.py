@@ -1,0 +1,121 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The papers behind what a model was made with, as BibTeX."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+
+class Paper(NamedTuple):
+    """Why a card names it, and its BibTeX entry."""
+
+    reason: str
+    bibtex: str
+
+
+_MAGIC = Paper(
+    "The interference between architectures that share weights, and the training methods against it (MAGIC):",
+    """@inproceedings{xu2022analyzing,
+  title     = {Analyzing and Mitigating Interference in Neural Architecture Search},
+  author    = {Xu, Jin and Tan, Xu and Song, Kaitao and Luo, Renqian and Leng, Yichong and Qin, Tao and Liu, Tie-Yan and Li, Jian},
+  booktitle = {Proceedings of the 39th International Conference on Machine Learning},
+  series    = {Proceedings of Machine Learning Research},
+  volume    = {162},
+  pages     = {24646--24662},
+  year      = {2022}
+}""",
+)
+
+PAPERS = {
+    "uniform": Paper(
+        "Training one uniformly sampled path a step (SPOS):",
+        """@inproceedings{guo2020single,
+  title         = {Single Path One-Shot Neural Architecture Search with Uniform Sampling},
+  author        = {Guo, Zichao and Zhang, Xiangyu and Mu, Haoyuan and Heng, Wen and Liu, Zechun and Wei, Yichen and Sun, Jian},
+  booktitle     = {European Conference on Computer Vision},
+  year          = {2020},
+  eprint        = {1904.00420},
+  archiveprefix = {arXiv}
+}""",
+    ),
+    "fair": Paper(
+        "Training every candidate equally often (FairNAS):",
+        """@inproceedings{chu2021fairnas,
+  title         = {{FairNAS}: Rethinking Evaluation Fairness of Weight Sharing Neural Architecture Search},
+  author        = {Chu, Xiangxiang and Zhang, Bo and Xu, Ruijun},
+  booktitle     = {IEEE/CVF International Conference on Computer Vision},
+  year          = {2021},
+  eprint        = {1907.01845},
+  archiveprefix = {arXiv}
+}""",
+    ),
+    "gradual": _MAGIC,
+    "alignment": _MAGIC,
+    "distillation": Paper(
+        "Learning from a teacher beside the task, as the distillation in NAS-BERT:",
+        """@inproceedings{xu2021nasbert,
+  title         = {{NAS-BERT}: Task-Agnostic and Adaptive-Size {BERT} Compression with Neural Architecture Search},
+  author        = {Xu, Jin and Tan, Xu and Luo, Renqian and Song, Kaitao and Li, Jian and Qin, Tao and Liu, Tie-Yan},
+  booktitle     = {Proceedings of the 27th ACM SIGKDD Conference on Knowledge Discovery and Data Mining},
+  year          = {2021},
+  eprint        = {2105.14444},
+  archiveprefix = {arXiv}
+}""",
+    ),
+    "glue": Paper(
+        "The benchmark that it was fine-tuned and measured on:",
+        """@inproceedings{wang2019glue,
+  title         = {{GLUE}: A Multi-Task Benchmark and Analysis Platform for Natural Language Understanding},
+  author        = {Wang, Alex and Singh, Amanpreet and Michael, Julian and Hill, Felix and Levy, Omer and Bowman, Samuel R.},
+  booktitle     = {International Conference on Learning Representations},
+  year          = {2019},
+  eprint        = {1804.07461},
+  archiveprefix = {arXiv}
+}""",
+    ),
+}
+"""By what was used: the name of a sampler, the alignment with an anchor, distillation, a benchmark."""
+
+
+def papers_of(methods: Iterable[str]) -> list[Paper]:
+    """
+    The papers to cite for what was used, each once.
+
+    Args:
+        methods (`Iterable[str]`):
+            Keys of `PAPERS`.
+
+    Raises:
+        ValueError: for a method without a paper.
+    """
+    methods = list(methods)
+    if unknown := [method for method in methods if method not in PAPERS]:
+        raise ValueError(f"No paper is known for {unknown[0]!r}; `methods` are of {', '.join(PAPERS)}.")
+    return list(dict.fromkeys(PAPERS[method] for method in methods))
+
+
+def methods_of(settings: Mapping[str, Any]) -> list[str]:
+    """
+    What a supernet was trained with, as far as it has a paper.
+
+    Args:
+        settings (`dict[str, Any]`):
+            What [`supernet_settings`] gives: `sampler`, with its `name`, and `alignment`.
+    """
+    sampler = (settings.get("sampler") or {}).get("name")
+    used = [sampler, "alignment" if settings.get("alignment") else None]
+    return [name for name in used if name in PAPERS]
+
+
+__all__ = ["PAPERS", "Paper", "methods_of", "papers_of"]
