@@ -34,6 +34,7 @@ from hf_supernet import (
     SearchedBertForSequenceClassification,
     SearchedBertForTokenClassification,
     SearchedBertModel,
+    SupernetBertForMaskedLM,
 )
 from hf_supernet.models.searched_bert.modeling_searched_bert import SearchedBertOperator
 
@@ -46,6 +47,7 @@ from .conftest import (
     make_batch,
     make_masked_labels,
     randomise,
+    supernet_config,
 )
 
 
@@ -99,6 +101,30 @@ def make_task(name: str, **fields) -> tuple[nn.Module, dict[str, torch.Tensor], 
     if name == "choice":
         inputs = {key: torch.stack([value, value.flip(0)], dim=1) for key, value in BATCH.items()}
     return randomise(model_class(child_config(**task_fields, **fields))), inputs, labels
+
+
+# ---- The length of a sequence ----
+
+
+@pytest.mark.parametrize("model_class", [SearchedBertForMaskedLM, SupernetBertForMaskedLM])
+def test_a_sequence_that_is_too_long(model_class):
+    model = model_class(child_config() if model_class is SearchedBertForMaskedLM else supernet_config())
+    limit = model.config.max_position_embeddings
+    assert model(torch.zeros(1, limit, dtype=torch.long)).logits.shape[1] == limit
+    message = rf"A sequence of {limit + 1} tokens is longer than `max_position_embeddings` {limit}; truncate it"
+    with pytest.raises(ValueError, match=message):
+        model(torch.zeros(1, limit + 1, dtype=torch.long))
+    with pytest.raises(ValueError, match=message):
+        model(inputs_embeds=torch.zeros(1, limit + 1, model.config.embedding_size))
+
+
+def test_an_export_is_not_bound_to_a_length():
+    """Beyond `max_position_embeddings` too: a comparison with it would be a guard, which the range contradicts."""
+    model = SearchedBertModel(child_config()).eval()
+    length = torch.export.Dim("length", min=2, max=10 * model.config.max_position_embeddings)
+    program = torch.export.export(model, (), BATCH, dynamic_shapes={name: {1: length} for name in BATCH})
+    inputs = {name: value[:, :5] for name, value in BATCH.items()}
+    assert largest_difference(program.module()(**inputs).pooler_output, model(**inputs).pooler_output) < 1e-5
 
 
 # ---- The heads ----

@@ -34,7 +34,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs
+from transformers.utils import TransformersKwargs, is_tracing
 from transformers.utils.generic import can_return_tuple, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -82,6 +82,13 @@ class SearchedBertEmbeddings(nn.Module):
         batch_size, sequence_length = inputs_embeds.shape[:2]
         device = inputs_embeds.device
         if position_ids is None:
+            limit = self.position_embeddings.num_embeddings
+            # A traced length is a symbol, which the comparison would bind: an export is to hold for any length.
+            if not is_tracing(inputs_embeds) and sequence_length > limit:
+                raise ValueError(
+                    f"A sequence of {sequence_length} tokens is longer than `max_position_embeddings` {limit}; truncate it"
+                    f" (`tokenizer(..., truncation=True, max_length={limit})`)."
+                )
             position_ids = torch.arange(sequence_length, device=device).unsqueeze(0)
         if token_type_ids is None:
             token_type_ids = torch.zeros((batch_size, sequence_length), dtype=torch.long, device=device)
