@@ -264,6 +264,7 @@ def training_function(
     results = progress.results | {"train_loss": train_loss, "train_samples": len(train_loader.dataset)}
     settings = model_args.hyperparameters | hyperparameters(args, accelerator) | distillation_args.hyperparameters
     card = fine_tuning_card(model_args, data_args, args.output_dir, args.hub_model_id, settings, results)
+    card.describe(accelerator.unwrap_model(model), tokenizer)
     save_model(accelerator, model, tokenizer, card, args)
     return results
 

@@ -19,13 +19,22 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from huggingface_hub import EvalResult, ModelCardData
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..cards.architecture import architecture_table, blank_copy
+from ..cards.citations import papers_of
+from ..cards.limits import NO_BIAS_MEASURED, model_limits
+from ..cards.rendering import render
 from ..cards.sections import write_card_section
+from ..models.searched_bert import SearchedBertPreTrainedModel
 from .glue import GLUE_TASKS
 
 
 SECTION = "fine-tuning"
 """The name of our section of a card."""
+
+METRIC_TYPES = {"pearson": "pearsonr", "exact": "exact_match"}
+"""What the Hub calls a metric that has another name here."""
 
 
 @dataclass
@@ -63,6 +72,25 @@ class FineTuningCard:
     dataset_name: str | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    _model: PreTrainedModel | None = field(default=None, init=False, repr=False)
+    _tokenizer: PreTrainedTokenizerBase | None = field(default=None, init=False, repr=False)
+
+    def describe(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None) -> None:
+        """
+        Lets the card say what the model is: its size, its architecture where it is a child, and its limits.
+
+        Args:
+            model ([`~transformers.PreTrainedModel`]):
+                The model, with or without adapters; its weights do not matter.
+            tokenizer ([`~transformers.PreTrainedTokenizerBase`], *optional*):
+                Its tokenizer.
+        """
+        self._model, self._tokenizer = blank_copy(model), tokenizer
+
+    @property
+    def title(self) -> str:
+        """The model's name without that of its owner."""
+        return self.model_name.rstrip("/").rpartition("/")[2]
 
     @property
     def scores(self) -> dict[str, float]:
@@ -74,12 +102,13 @@ class FineTuningCard:
             if name.startswith("eval_") and not any(word in name for word in skipped)
         }
 
-    def data(self) -> ModelCardData:
-        """The metadata, with the scores as a `model-index`."""
+    @property
+    def results(self) -> list[EvalResult]:
+        """The scores that have a place on the Hub, an entry for each."""
         task = GLUE_TASKS.get(self.task_name)
         metrics = task.metrics if task else ("accuracy", "pearson", "spearmanr")
         splits = task.validation_splits if task else ("validation",)
-        results = [
+        return [
             EvalResult(
                 task_type=self.pipeline_tag,
                 task_name="Text Classification",
@@ -87,13 +116,17 @@ class FineTuningCard:
                 dataset_name=self.data_name,
                 dataset_config=self.task_name,
                 dataset_split=splits[-1] if name.endswith("_mm") else splits[0],
-                metric_type=name.removesuffix("_mm"),
+                metric_type=METRIC_TYPES.get(name.removesuffix("_mm"), name.removesuffix("_mm")),
                 metric_name=name,
                 metric_value=round(value, 4),
             )
             for name, value in self.scores.items()
             if name.removesuffix("_mm") in metrics
         ]
+
+    def data(self) -> ModelCardData:
+        """The metadata, with the scores as a `model-index`."""
+        results = self.results
         return ModelCardData(
             library_name="transformers",
             pipeline_tag=self.pipeline_tag,
@@ -101,47 +134,48 @@ class FineTuningCard:
             base_model=None if self.random_init or Path(self.start).exists() else self.start,
             datasets=[self.dataset_name] if self.dataset_name else None,
             metrics=sorted({result.metric_type for result in results}) or None,
-            model_name=self.model_name,
+            model_name=self.title,
             eval_results=results or None,
         )
 
     @property
     def usage(self) -> list[str]:
         """The lines of Python that load the model and use it."""
-        return [
+        lines = [
             "from transformers import pipeline",
             "",
             f'classifier = pipeline("{self.pipeline_tag}", model="{self.model_name}")',
         ]
+        columns = GLUE_TASKS[self.task_name].text_columns if self.task_name else ()
+        if len(columns) == 1:
+            lines.append('answer = classifier("A sentence to try it on.")')
+        elif columns:
+            lines.append('answer = classifier({"text": "A sentence to try it on.", "text_pair": "And another one."})')
+        return lines
 
     def text(self) -> str:
         """The section of the card, in Markdown."""
         start = Path(self.start).resolve().name if Path(self.start).exists() else self.start
-        origin = f"random weights, with the configuration of `{start}`" if self.random_init else f"`{start}`"
-        lines = [
-            f"# {self.model_name}",
-            "",
-            f"{self.description}, trained on {self.data_name}, starting from {origin}.",
-            "",
-            "```python",
-            "import hf_supernet  # registers the `searched-bert` architecture; not needed for a plain BERT",
-            *self.usage,
-            "```",
-            "",
-        ]
-        if self.scores:
-            rows = self.metrics.get("eval_samples")
-            lines += [
-                f"## Results on the validation set{f' ({rows} rows)' if rows else ''}",
-                "",
-                "| | |",
-                "| --- | --- |",
-            ]
-            lines += [f"| {name} | {value:.4f} |" for name, value in self.scores.items()] + [""]
-        if self.hyperparameters:
-            lines += ["## Training", "", "| | |", "| --- | --- |"]
-            lines += [f"| {name} | {value} |" for name, value in self.hyperparameters.items()] + [""]
-        return "\n".join(lines)
+        model, is_child = self._model, isinstance(self._model, SearchedBertPreTrainedModel)
+        language = "en" if self.task_name else None
+        methods = ["distillation"] * ("teacher" in self.hyperparameters) + ["glue"] * bool(self.task_name)
+        return render(
+            "fine_tuned",
+            title=self.title,
+            description=self.description,
+            parameters=None if model is None else model.num_parameters(),
+            data=self.data_name,
+            origin=f"random weights, with the configuration of `{start}`" if self.random_init else f"`{start}`",
+            is_child=None if model is None else is_child,
+            usage="\n".join(self.usage),
+            rows=self.metrics.get("eval_samples"),
+            scores={name: f"{value:.4f}" for name, value in self.scores.items()},
+            hyperparameters=self.hyperparameters,
+            table=architecture_table(model) if is_child else None,
+            config=None if model is None else model.config,
+            limits=[] if model is None else [*model_limits(model, self._tokenizer, language), NO_BIAS_MEASURED],
+            papers=papers_of(methods),
+        )
 
     def write(self, folder: str | os.PathLike) -> Path:
         """

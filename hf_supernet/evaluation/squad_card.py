@@ -14,19 +14,15 @@
 """The model card of a model that was fine-tuned to find answers in a text."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult
 
-from .glue_card import FineTuningCard
+from .glue_card import METRIC_TYPES, FineTuningCard
 
 
-_METRICS = {
-    "exact_match": "exact_match",
-    "exact": "exact_match",
-    "f1": "f1",
-}  # v1.1 and v2.0, and their types on the Hub
+_METRICS = ("exact_match", "exact", "f1")
+"""Of v1.1 and v2.0."""
 
 
 @dataclass
@@ -62,31 +58,23 @@ class SquadCard(FineTuningCard):
             if not name.endswith(("total", "windows")) and not name.startswith("best_")
         }
 
-    def data(self) -> ModelCardData:
-        """The metadata, with exact match and F1 as a `model-index`."""
-        results = [
+    @property
+    def results(self) -> list[EvalResult]:
+        """Exact match and F1."""
+        return [
             EvalResult(
                 task_type=self.pipeline_tag,
                 task_name="Question Answering",
                 dataset_type=self.dataset_name or "custom",
                 dataset_name=self.data_name,
                 dataset_split="validation",
-                metric_type=_METRICS[name],
+                metric_type=METRIC_TYPES.get(name, name),
                 metric_name=name,
                 metric_value=round(value, 4),
             )
             for name, value in self.scores.items()
             if name in _METRICS
         ]
-        return ModelCardData(
-            library_name="transformers",
-            pipeline_tag=self.pipeline_tag,
-            base_model=None if self.random_init or Path(self.start).exists() else self.start,
-            datasets=[self.dataset_name] if self.dataset_name else None,
-            metrics=sorted({result.metric_type for result in results}) or None,
-            model_name=self.model_name,
-            eval_results=results or None,
-        )
 
 
 __all__ = ["SquadCard"]

@@ -256,7 +256,7 @@ def fine_tuning_card(
         data_name=data_args.description,
         task_name=data_args.task_name,
         dataset_name=data_args.hub_dataset,
-        hyperparameters=hyperparameters,
+        hyperparameters=hyperparameters | {"tokens of a text, at most": data_args.max_seq_length},
         metrics=metrics or {},
     )
 

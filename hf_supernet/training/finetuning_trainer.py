@@ -62,6 +62,7 @@ class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, WholeModelsMixin, Train
             )
         super().__init__(**kwargs)
         self.card = card
+        card.describe(base, self.processing_class)
         self.teacher = None if teacher is None else teacher.to(self.args.device)
         self._parts: list[torch.Tensor] = []  # of each batch since the last log: task loss and distance
 

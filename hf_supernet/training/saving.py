@@ -46,6 +46,8 @@ class WholeModelsMixin:
             super()._save(output_dir, state_dict)
             return
         folder = Path(output_dir or self.args.output_dir)
+        if folder == Path(self.args.output_dir):
+            self._finish_current_push()  # as below
         with filling_folder(folder) as temporary:
             super()._save(str(temporary), state_dict)
             (temporary / TRAINING_ARGS_NAME).unlink(missing_ok=True)
@@ -72,12 +74,10 @@ class WholeModelsMixin:
             last = args.hub_strategy == HubStrategy.CHECKPOINT
             name = "last-checkpoint" if last else Path(checkpoint_folder).name
             jobs.append(self._upload(checkpoint_folder, commit_message=f"{message}, checkpoint", path_in_repo=name))
-        if self.push_in_progress is None or self.push_in_progress.is_done():
-            self.push_in_progress = PushInProgress(jobs)
-        else:
-            self.push_in_progress.jobs.extend(jobs)
+        self.push_in_progress = PushInProgress(jobs)
 
     def _take_model_from(self, checkpoint: Path) -> None:
+        self._finish_current_push()  # the one before, which reads the files that are to be exchanged
         with filling_folder(self.args.output_dir) as temporary:
             for path in checkpoint.iterdir():
                 if path.is_file() and not any(path.match(name) for name in _BESIDE_THE_MODEL):
