@@ -37,13 +37,10 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
     PreTrainedTokenizerBase,
-    Trainer,
-    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
 
-from hf_supernet import SearchedBertForMaskedLM
 from hf_supernet.data import MaskingCollator, tokenize_corpus
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.scripts import (
@@ -54,8 +51,7 @@ from hf_supernet.scripts import (
     run_script,
     set_up_logging,
 )
-from hf_supernet.training.resuming import FinishedRunsMixin
-from hf_supernet.training.saving import WholeModelsMixin
+from hf_supernet.training.masked_lm_trainer import MaskedLMTrainer, NewMasksEveryEpoch
 
 
 logger = logging.getLogger(__name__)
@@ -66,39 +62,6 @@ class ModelArguments:
     """Which child."""
 
     model_name_or_path: str = field(metadata={"help": "The child: a folder, or a Hub id."})
-
-
-class MaskedLMTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
-    """A `Trainer` that sends only the labelled positions through the vocabulary head, where the model can do that."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.extra_inputs = {}
-        if isinstance(self.model, SearchedBertForMaskedLM):
-            self.extra_inputs = {"prediction_positions": "labelled"}
-        else:
-            # Its loss is a mean over its batch, whatever the number of batches that are accumulated.
-            self.loss_is_scaled_for_ga = False
-
-    def compute_loss(self, model, inputs, *args, **kwargs):
-        return super().compute_loss(model, {**inputs, **self.extra_inputs}, *args, **kwargs)
-
-    def get_eval_dataloader(self, eval_dataset=None):
-        collator, self.data_collator = self.data_collator, self.data_collator.frozen()
-        try:
-            return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = collator
-
-
-class NewMasksEveryEpoch(TrainerCallback):
-    """Tells the collator which epoch it is."""
-
-    def __init__(self, collator: MaskingCollator):
-        self.collator = collator
-
-    def on_epoch_begin(self, args, state, control, **kwargs):
-        self.collator.set_epoch(int(state.epoch or 0))
 
 
 def prepare_data(data_args: TextArguments, training_args: TrainingArguments, tokenizer: PreTrainedTokenizerBase):
