@@ -179,7 +179,7 @@ def test_fine_tunes_a_searched_child(models, files, tmp_path, monkeypatch):
     card = ModelCard.load(tmp_path / "out" / "README.md")
     measured = {result.metric_name: result.metric_value for result in card.data.eval_results}
     assert measured == {name: round(results[f"eval_{name}"], 4) for name in ("exact_match", "f1")}
-    assert "Question answering model, trained on questions from local files" in card.text
+    assert "Question answering model with" in card.text and "trained on questions from local files" in card.text
     assert "(12 rows)" in card.text and "windows" not in card.text
     snippet = card.text.split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)  # the card calls the model by the name of its folder
