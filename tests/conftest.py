@@ -48,6 +48,19 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def states_of_their_own() -> Iterator[None]:
+    """A process runs one script; in a test file several follow one another."""
+    from accelerate.state import AcceleratorState, GradientState  # here: both imports take seconds
+    from transformers import logging
+
+    verbosity = logging.get_verbosity()
+    yield
+    logging.set_verbosity(verbosity)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+
+
+@pytest.fixture
 def hub(tmp_path, monkeypatch) -> Iterator[HubServer]:
     """A Hub on this machine, which the client in this process talks to with the user's token."""
     with HubServer(tmp_path / "hub") as server:

@@ -14,8 +14,6 @@
 """Tiny pretrained models for the scripts that fine-tune."""
 
 import pytest
-from accelerate.state import AcceleratorState, GradientState
-from transformers import logging
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +22,3 @@ def models(tmp_path_factory) -> dict[str, str]:
     from .glue_runs import make_models  # here: it imports the scripts, which takes seconds
 
     return make_models(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture
-def states_of_their_own():
-    """A process runs one script; in a test file several follow one another."""
-    verbosity = logging.get_verbosity()
-    yield
-    logging.set_verbosity(verbosity)
-    AcceleratorState._reset_state(reset_partial_state=True)
-    GradientState._reset_state()
