@@ -222,7 +222,7 @@ def card_facts(model_args: ModelArguments, data_args: DataTrainingArguments) -> 
     return {
         "finetuned_from": model_args.model_name_or_path,
         "dataset": data_args.description,
-        "dataset_tags": data_args.dataset_name,
+        "dataset_tags": data_args.hub_dataset,
     }
 
 

@@ -27,13 +27,8 @@ from pathlib import Path
 
 from transformers.processing_utils import Unpack
 
-from .export.publishing import (
-    PublishedCollection,
-    publish_child,
-    publish_collection,
-    publish_search_result,
-    publish_supernet,
-)
+from .export.collection import PublishedCollection, publish_collection
+from .export.publishing import publish_child, publish_search_result, publish_supernet
 from .export.repository_files import read_config
 from .hub import HubOptions, Publication
 from .models.searched_bert import SearchedBertConfig

@@ -14,11 +14,11 @@
 """The options that say which data to fine-tune on, for both of the examples' scripts."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from datasets import Dataset
 
 from ..evaluation.glue import GLUE_TASKS, canonical_task_name
+from ..local_paths import is_local
 from .tables import check_file, random_rows
 
 
@@ -130,7 +130,7 @@ class GlueDataArguments:
     @property
     def hub_dataset(self) -> str | None:
         """The data set's name on the Hub; `None` for local files and folders."""
-        if self.files or (self.dataset_name is not None and Path(self.dataset_name).exists()):
+        if self.files or (self.dataset_name is not None and is_local(self.dataset_name)):
             return None
         return self.dataset_name or GLUE_ON_THE_HUB
 

@@ -14,8 +14,8 @@
 """The options that say which questions to fine-tune on, and how they are prepared and answered."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from ..local_paths import is_local
 from .tables import check_file
 
 
@@ -159,7 +159,7 @@ class SquadDataArguments:
     @property
     def hub_dataset(self) -> str | None:
         """The data set's name on the Hub; `None` for local files and folders."""
-        if self.files or Path(self.dataset_name).exists():
+        if self.files or is_local(self.dataset_name):
             return None
         return self.dataset_name
 

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from datasets import DatasetDict, IterableDatasetDict
 
+from ..local_paths import is_local
 from .corpora import load_text_corpus
 from .prose import python_prose
 
@@ -110,10 +111,15 @@ class TextArguments:
             raise ValueError(f"`max_eval_samples` must be at least 1, got {self.max_eval_samples}.")
 
     @property
+    def hub_dataset(self) -> str | None:
+        """The data set's name on the Hub; `None` for local files and folders."""
+        return None if self.dataset_name is None or is_local(self.dataset_name) else self.dataset_name
+
+    @property
     def description(self) -> str:
         """The text in words, for a model card."""
-        if self.dataset_name is not None:
-            return " ".join(name for name in (self.dataset_name, self.dataset_config_name) if name)
+        if self.hub_dataset is not None:
+            return " ".join(name for name in (self.hub_dataset, self.dataset_config_name) if name)
         return "the English prose of a Python installation" if self.python_prose else "local files"
 
     def load(self, seed: int, streaming: bool = False) -> DatasetDict | IterableDatasetDict:

@@ -26,6 +26,7 @@ from ..cards.citations import papers_of
 from ..cards.limits import NO_BIAS_MEASURED, model_limits
 from ..cards.rendering import render
 from ..cards.sections import write_card_section
+from ..local_paths import is_local, public_name
 from ..models.searched_bert import SearchedBertPreTrainedModel
 from .glue import GLUE_TASKS
 
@@ -131,7 +132,7 @@ class FineTuningCard:
             library_name="transformers",
             pipeline_tag=self.pipeline_tag,
             language="en" if self.task_name else None,
-            base_model=None if self.random_init or Path(self.start).exists() else self.start,
+            base_model=None if self.random_init or is_local(self.start) else self.start,
             datasets=[self.dataset_name] if self.dataset_name else None,
             metrics=sorted({result.metric_type for result in results}) or None,
             model_name=self.title,
@@ -155,7 +156,7 @@ class FineTuningCard:
 
     def text(self) -> str:
         """The section of the card, in Markdown."""
-        start = Path(self.start).resolve().name if Path(self.start).exists() else self.start
+        start = public_name(self.start)
         model, is_child = self._model, isinstance(self._model, SearchedBertPreTrainedModel)
         language = "en" if self.task_name else None
         methods = ["distillation"] * ("teacher" in self.hyperparameters) + ["glue"] * bool(self.task_name)

@@ -22,19 +22,20 @@ from .to_bert import plain_bert_obstacle, to_bert
 
 
 # Publishing needs the search and the training too; who only exports does not wait for them.
-_PUBLISHING = (
-    "PublishedCollection",
-    "publish_child",
-    "publish_collection",
-    "publish_search_result",
-    "publish_supernet",
-)
+# Imported when they are asked for: they need the training, which needs the cards.
+_LATER = {
+    "PublishedCollection": ".collection",
+    "publish_child": ".publishing",
+    "publish_collection": ".collection",
+    "publish_search_result": ".publishing",
+    "publish_supernet": ".publishing",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLISHING:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(".publishing", __name__), name)
+    return getattr(importlib.import_module(_LATER[name], __name__), name)
 
 
 __all__ = [

@@ -11,42 +11,43 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Publishing on the Hub: a child, a supernet, a search, and a collection that ties them together."""
+"""Publishing on the Hub: a child, a supernet, a search."""
 
 import dataclasses
 import os
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi
 from transformers import PreTrainedTokenizerBase
 from transformers.processing_utils import Unpack
 
-from ..cards.sections import join_card
+from ..cards.sections import amend_card, join_card, replace_section, split_card
 from ..hub import HubOptions, Publication, full_repo_id, publish_files
+from ..local_paths import public_values
 from ..models.searched_bert import SearchedBertConfig, SearchedBertPreTrainedModel
 from ..models.supernet_bert import SupernetBertConfig, SupernetBertPreTrainedModel
 from ..samplers import ArchitectureSampler
 from ..search.result import SearchResult
 from ..search_space import SearchSpace
-from ..training.card import SECTION, supernet_card_data, supernet_card_text
+from ..training.card import SECTION, SupernetFacts, supernet_card_data, supernet_card_text
 from ..training.settings import SETTINGS_NAME, read_settings, supernet_settings
 from .card import CardFacts
 from .export_child import export_child
 from .repository_files import (
     CARD_NAME,
+    CHOSEN_NAME,
     CODE_FILES,
+    LATENCY_TABLE_NAME,
     WEIGHT_FILES,
     left_out,
     model_files,
     read_card,
     read_config,
+    read_json,
     search_files,
     to_json,
 )
-from .search_card import search_card
+from .search_card import search_card, search_section
 
 
 def publish_child(
@@ -150,12 +151,16 @@ def publish_supernet(
             folder = Path(supernet)
         if read_config(folder).get("model_type") != SupernetBertConfig.model_type:
             raise ValueError(f"'{folder}' holds no supernet; `publish_child` publishes a child.")
-        files, card = model_files(folder), read_card(folder, repo_id)
+        files, card = model_files(folder), amend_card(None, read_card(folder, repo_id), SECTION)
         space = SearchSpace.from_config(SupernetBertConfig.from_pretrained(folder))
-        files[SETTINGS_NAME] = to_json(read_settings(folder, space))
+        files[SETTINGS_NAME] = to_json(public_values(read_settings(folder, space)))
         kept = left_out(folder, files)
         if search_result is not None:
-            files |= {f"search/{name}": file for name, file in search_files(*_load(search_result), found).items()}
+            result, search_folder = _load(search_result)
+            searched = search_files(result, search_folder, found)
+            files |= {f"search/{name}": file for name, file in searched.items()}
+            metadata, text = split_card(card)
+            card = join_card(metadata, replace_section(text, "search", search_section(result, repo_id)))
         return publish_files(files, card, SECTION, repo_id, obsolete=WEIGHT_FILES, left_out=kept, **hub)
 
 
@@ -184,82 +189,16 @@ def publish_search_result(
     result, folder = _load(result)
     with tempfile.TemporaryDirectory() as temporary:
         files = search_files(result, folder, Path(temporary))
-        card = str(search_card(result, repo_id, [name for name in files if name.endswith(".png")]))
+        plots = [name for name in files if name.endswith(".png")]
+        records = {}
+        if folder is not None:
+            records = {
+                "chosen": read_json(folder / CHOSEN_NAME),
+                "latency_table": read_json(folder / LATENCY_TABLE_NAME),
+            }
+        card = str(search_card(result, repo_id, plots, **records))
         kept = left_out(folder, files) if folder is not None else ()
         return publish_files(files, card, "search", repo_id, "dataset", left_out=kept, **hub)
-
-
-@dataclass(frozen=True)
-class PublishedCollection:
-    """
-    A collection that was made, or would be.
-
-    Args:
-        title (`str`):
-            Its title.
-        namespace (`str`):
-            Whose it is.
-        items (`tuple[tuple[str, str], ...]`):
-            Type and name of each repository in it.
-        url (`str`, *optional*):
-            Where it is; `None` in a dry run.
-    """
-
-    title: str
-    namespace: str
-    items: tuple[tuple[str, str], ...]
-    url: str | None = None
-
-    def __str__(self) -> str:
-        verb = "would be written" if self.url is None else f"written: {self.url}"
-        rows = [f"collection {self.title!r} of {self.namespace}, {verb}"]
-        return "\n".join(rows + [f"{kind:>15}  {repo_id}" for kind, repo_id in self.items])
-
-
-def publish_collection(
-    title: str,
-    publications: Iterable[Publication],
-    description: str | None = None,
-    private: bool | None = None,
-    token: str | bool | None = None,
-    dry_run: bool = False,
-) -> PublishedCollection:
-    """
-    Ties repositories together in a collection of the Hub. A call that was interrupted can be repeated.
-
-    Args:
-        title (`str`):
-            The title. A collection of this title is added to.
-        publications (`Iterable[Publication]`):
-            What to put in; the collection belongs to the namespace of the first.
-        description (`str`, *optional*):
-            A line on what it is.
-        private (`bool`, *optional*):
-            Whether a collection that is made is private.
-        token (`str` or `bool`, *optional*):
-            The token to write with; by default the one of `hf auth login`.
-        dry_run (`bool`, *optional*, defaults to `False`):
-            Whether to write nothing, and only say what would be written.
-
-    Returns:
-        [`PublishedCollection`]
-
-    Raises:
-        ValueError: where there is nothing to put in.
-    """
-    items = tuple(dict.fromkeys((publication.repo_type, publication.repo_id) for publication in publications))
-    if not items:
-        raise ValueError("A collection needs at least one publication.")
-    namespace, url = items[0][1].partition("/")[0], None
-    if not dry_run:
-        api = HfApi(token=token, library_name="hf_supernet")
-        collection = api.create_collection(
-            title, namespace=namespace, description=description, private=bool(private), exists_ok=True
-        )
-        for kind, repo_id in items:
-            api.add_collection_item(collection.slug, repo_id, kind, exists_ok=True)
-        url = collection.url
-    return PublishedCollection(title, namespace, items, url)
 
 
 def _save_supernet(
@@ -272,8 +211,10 @@ def _save_supernet(
     supernet.save_pretrained(folder)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
-    (folder / SETTINGS_NAME).write_bytes(to_json(supernet_settings(supernet.search_space, sampler)))
-    card = join_card(supernet_card_data(supernet).to_dict(), supernet_card_text(supernet, repo_id))
+    settings = supernet_settings(supernet.search_space, sampler)
+    (folder / SETTINGS_NAME).write_bytes(to_json(settings))
+    text = supernet_card_text(supernet, repo_id, SupernetFacts.of_settings(settings), tokenizer)
+    card = join_card(supernet_card_data(supernet).to_dict(), text)
     (folder / CARD_NAME).write_text(card, encoding="utf-8")
 
 
@@ -283,9 +224,7 @@ def _load(result: SearchResult | str | os.PathLike) -> tuple[SearchResult, Path 
 
 
 __all__ = [
-    "PublishedCollection",
     "publish_child",
-    "publish_collection",
     "publish_search_result",
     "publish_supernet",
 ]

@@ -16,10 +16,12 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ..cards.sections import join_card, split_card
+from ..local_paths import public_values
 from ..models import searched_bert
 from ..models.searched_bert import SearchedBertConfig
 from ..models.searched_bert.modeling_searched_bert import AUTO_MAP
@@ -35,8 +37,17 @@ INDEX_NAME = "model.safetensors.index.json"
 WEIGHT_FILES = (WEIGHTS_NAME, "model-?????-of-?????.safetensors", INDEX_NAME)
 PLOT_NAME = "pareto.png"
 
+CHOSEN_NAME = "chosen.json"
+LATENCY_TABLE_NAME = "latency_table.json"
+
 _MODEL_FILES = ("config.json", *WEIGHT_FILES, *TOKENIZER_FILES, "*_results.json")
-_SEARCH_FILES = (TABLE_NAME, INFO_NAME, "latency_table.json", "chosen.json", "*.png")
+_SEARCH_FILES = (TABLE_NAME, INFO_NAME, LATENCY_TABLE_NAME, CHOSEN_NAME, "*.png")
+
+_RECORDS = ("*_results.json", INFO_NAME, LATENCY_TABLE_NAME, CHOSEN_NAME)
+"""Records of a run: what paths they name are those of the machine that it ran on."""
+_CONFIGURATIONS = ("config.json", "tokenizer_config.json")
+"""What a model is made from: a text that looks like a path may be a label or a token, but not under these names."""
+_NAMES_OF_PATHS = ("*name_or_path", "*_file")
 
 _TITLE = re.compile(r"(\A\s*|begin -->\n)# [^\n]*")
 _CODE = re.compile(r"```python\n.*?```", re.DOTALL)
@@ -80,7 +91,7 @@ def model_files(folder: Path) -> dict[str, Path | bytes]:
     Raises:
         ValueError: where there are no weights, or a part of them is missing.
     """
-    files, config = _matching(folder, _MODEL_FILES), read_config(folder)
+    files, config = _matching(folder, _MODEL_FILES), _public_configuration(read_config(folder))
     wanted = {WEIGHTS_NAME}
     if WEIGHTS_NAME not in files and INDEX_NAME in files:
         wanted = set(json.loads(files[INDEX_NAME].read_text(encoding="utf-8"))["weight_map"].values())
@@ -124,10 +135,44 @@ def left_out(folder: Path, files: Mapping[str, Any]) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name not in files and path.name != CARD_NAME)
 
 
+def read_json(path: Path) -> Any:
+    """
+    The content of a JSON file; `None` where it is not there.
+
+    Raises:
+        ValueError: where it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:
+        raise ValueError(f"'{path}' is damaged: {error}. Write it again, or take it away.") from error
+
+
 def to_json(values: Any) -> bytes:
     """`values` as the content of a JSON file."""
     return json.dumps(values, indent=2).encode("utf-8") + b"\n"
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> dict[str, Path | bytes]:
-    return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
+    found = (path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file())
+    return {path.name: _without_local_paths(path) for path in found}
+
+
+def _without_local_paths(path: Path) -> Path | bytes:
+    """The file, or its content where that had to be changed."""
+    if any(path.match(name) for name in _RECORDS):
+        change = public_values
+    elif path.name in _CONFIGURATIONS:
+        change = _public_configuration
+    else:
+        return path
+    values = read_json(path)
+    changed = change(values)
+    return path if changed == values else to_json(changed)
+
+
+def _public_configuration(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: public_values(value) if any(fnmatchcase(key, name) for name in _NAMES_OF_PATHS) else value
+        for key, value in config.items()
+    }

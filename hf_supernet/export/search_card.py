@@ -15,15 +15,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from ..architecture import Architecture
+from ..cards.architecture import operator_legend
+from ..cards.citations import methods_of, papers_of
+from ..cards.rendering import render
+from ..cards.sections import join_card
+from ..local_paths import public_name, public_values
 from ..search.result import TABLE_NAME, SearchResult
 
 
-TEMPLATE = Path(__file__).parents[1] / "cards" / "templates" / "search.md.jinja"
 TAGS = ("hf_supernet", "neural-architecture-search")
 NUM_BEST = 10
 """Children in the card's table."""
@@ -35,15 +39,17 @@ _COLUMNS = {
     "multiply_adds": ("multiply-adds (M)", "{:,.1f}", 1e-6, "multiply-adds of one sequence"),
     "latency": ("latency (ms)", "{:.2f}", 1e3, "predicted latency in seconds: the sum over the operators"),
 }
-_MEANINGS = {
-    "architecture": "one operator a layer: `A4` is an attention with 4 heads, `F512` a feed-forward of size 512, `C5` a"
-    " convolution over 5 tokens, `I` none",
-    **{name: meaning for name, (_, _, _, meaning) in _COLUMNS.items()},
-    "generation": "when it was evaluated, from 0",
-}
+_FINGERPRINTS = ("search_space", "supernet", "dev_data")
+"""Settings that say whether two searches had the same, not what it was."""
 
 
-def search_card(result: SearchResult, name: str, plots: Sequence[str] = ()) -> DatasetCard:
+def search_card(
+    result: SearchResult,
+    name: str,
+    plots: Sequence[str] = (),
+    chosen: Mapping[str, Any] | None = None,
+    latency_table: Mapping[str, Any] | None = None,
+) -> DatasetCard:
     """
     The card of a search.
 
@@ -54,6 +60,10 @@ def search_card(result: SearchResult, name: str, plots: Sequence[str] = ()) -> D
             Its repository on the Hub (`"user/name"`).
         plots (`Sequence[str]`, *optional*):
             The names of images beside the card.
+        chosen (`dict[str, Any]`, *optional*):
+            The child that was chosen, as in the `chosen.json` of `search_architecture.py`.
+        latency_table (`dict[str, Any]`, *optional*):
+            What a [`LatencyTable`] saved: where its `device` and `settings` are, the card has them.
 
     Returns:
         [`~huggingface_hub.DatasetCard`]: metadata and text.
@@ -61,39 +71,138 @@ def search_card(result: SearchResult, name: str, plots: Sequence[str] = ()) -> D
     shown = {column: format for column, format in _COLUMNS.items() if column in result.table}
     best = result.ranked().dropna(subset="loss").head(NUM_BEST)
     title = name.rpartition("/")[2]
+    info = public_values(result.info)
     data = DatasetCardData(
         pretty_name=title,
         tags=list(TAGS),
         configs=[{"config_name": "default", "data_files": TABLE_NAME}],
     )
-    return DatasetCard.from_template(
-        data,
-        template_path=str(TEMPLATE),
+    text = render(
+        "search",
         title=title,
         name=name,
         number=len(result),
+        supernet=public_name(info["supernet"]) if info.get("supernet") else None,
         plots=plots,
+        chosen=_chosen_rows(chosen or {}),
         headings=[heading for heading, *_ in shown.values()],
-        best=[
-            [format.format(row[column] * factor) for column, (_, format, factor, _) in shown.items()]
-            + [row["architecture"]]
-            for _, row in best.iterrows()
-        ],
-        columns=[(column, _MEANINGS.get(column, "")) for column in result.table],
-        settings=_rows(result.info.get("settings", {})),
-        circumstances=[
-            *((f"device: {label}", value) for label, value in _rows(result.info.get("device", {}))),
-            *result.info.get("versions", {}).items(),
-        ],
+        best=[[*_cells(row, shown), row["architecture"]] for _, row in best.iterrows()],
+        table_name=TABLE_NAME,
+        columns=_column_meanings(result),
+        latency=_latency_rows(latency_table or {}),
+        settings=_setting_rows(info.get("settings", {})),
+        circumstances=_circumstances(info),
+        limits=_limits(result),
+        papers=papers_of(methods_of(info.get("supernet_settings", {}))),
+    )
+    return DatasetCard(join_card(data.to_dict(), text))
+
+
+def search_section(result: SearchResult, repo_id: str) -> str:
+    """What the card of a supernet in `repo_id` says of a search that is published with it, in `search/`."""
+    best = result.ranked().dropna(subset="loss").head(1)
+    found = "".join(
+        f" The least loss, {row['loss']:.4f}, is that of `{row['architecture']}`." for _, row in best.iterrows()
+    )
+    return (
+        f"## Search\n\nThe folder [`search`](./tree/main/search) has a search: {len(result):,} children, evaluated with"
+        f" the shared weights.{found}\n\n"
+        "```python\n"
+        "from huggingface_hub import snapshot_download\n\n"
+        "from hf_supernet.search import SearchResult\n\n"
+        f'folder = snapshot_download("{repo_id}", allow_patterns="search/*")\n'
+        'result = SearchResult.load(f"{folder}/search")\n'
+        "```"
     )
 
 
-def _rows(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [
-        (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
-        for name, value in values.items()
-        if value not in (None, {}, [])
+def _cells(row: Mapping[str, Any], columns: Mapping[str, tuple]) -> list[str]:
+    return [format.format(row[column] * factor) for column, (_, format, factor, _) in columns.items()]
+
+
+def _column_meanings(result: SearchResult) -> dict[str, str]:
+    operators = {
+        operator for name in result.table["architecture"] for operator in Architecture.from_string(name).operators
+    }
+    legend = operator_legend(sorted(operators, key=str))
+    meanings = {
+        "architecture": f"one operator a layer: {legend}",
+        **{name: meaning for name, (_, _, _, meaning) in _COLUMNS.items()},
+        "generation": "when it was evaluated, from 0",
+    }
+    return {column: meanings.get(column, "") for column in result.table}
+
+
+def _chosen_rows(chosen: Mapping[str, Any]) -> dict[str, str]:
+    rows = {
+        "architecture": "`{}`",
+        "loss": "{:.4f}",
+        "parameters": "{:,}",
+        "multiply_adds": "{:,}",
+        "latency_predicted": "{:.2f} ms",
+        "latency_measured": "{:.2f} ms",
+        "latency_device": "{}",
+        "latency_conditions": "{}",
+    }
+    labels = {
+        "loss": "dev loss",
+        "multiply_adds": "multiply-adds",
+        "latency_predicted": "latency, sum of its operators",
+        "latency_measured": "latency, measured as a whole",
+        "latency_device": "latency measured on",
+        "latency_conditions": "latency measured with",
+    }
+    return {
+        labels.get(key, key): format.format(chosen[key] * 1e3 if format.endswith("ms") else chosen[key])
+        for key, format in rows.items()
+        if chosen.get(key) is not None
+    }
+
+
+def _latency_rows(table: Mapping[str, Any]) -> dict[str, Any]:
+    settings = table.get("settings", {})
+    rows = {"device": table.get("device", {}).get("name")}
+    if "batch_size" in settings and "sequence_length" in settings:
+        rows["one batch"] = f"{settings['batch_size']} x {settings['sequence_length']} tokens"
+    return rows | {"data type": settings.get("dtype"), "CPU threads": settings.get("num_threads")}
+
+
+def _setting_rows(settings: Mapping[str, Any]) -> dict[str, str]:
+    rows = {}
+    for name, value in settings.items():
+        label = name.replace("_", " ") + (" (fingerprint)" if name in _FINGERPRINTS else "")
+        if name == "constraints":
+            value = "; ".join(_limit(column, limits) for column, limits in value.items())
+        if value not in (None, "", {}, []):
+            rows[label] = value if isinstance(value, str) else json.dumps(value)
+    return rows
+
+
+def _limit(column: str, limits: Mapping[str, float | None]) -> str:
+    heading, format, factor, _ = _COLUMNS.get(column, (column, "{:,}", 1, ""))
+    words = {"minimum": "at least", "maximum": "at most"}
+    given = [
+        f"{word} {format.format(limits[key] * factor)}" for key, word in words.items() if limits.get(key) is not None
     ]
+    return f"{heading} {' and '.join(given)}"
 
 
-__all__ = ["search_card"]
+def _circumstances(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the search ran: without the build of the system, which tells nothing and is in `search.json`."""
+    device = {f"device: {label}": value for label, value in info.get("device", {}).items() if label != "system"}
+    return device | dict(info.get("versions", {}))
+
+
+def _limits(result: SearchResult) -> list[str]:
+    limits = [
+        "The losses are for telling children apart: trained on alone, they have other losses, and perhaps another order."
+    ]
+    if "latency" in result.table:
+        limits.append(
+            "A latency is the sum of what its operators take one by one, on one device: a whole model takes longer or"
+            " less, and on another device the order may be another."
+        )
+    return limits
+
+
+__all__ = ["search_card", "search_section"]

@@ -13,14 +13,22 @@
 # limitations under the License.
 """The model card of a supernet."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCardData
+from transformers import PreTrainedTokenizerBase
 
+from ..cards.architecture import operator_legend
+from ..cards.citations import methods_of, papers_of
+from ..cards.limits import NO_BIAS_MEASURED, model_limits
+from ..cards.rendering import render
+from ..costs import parameter_table
+from ..local_paths import is_local, public_name
 from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin
 from ..models.supernet_bert import SupernetBertPreTrainedModel
+from .settings import supernet_settings
 
 
 if TYPE_CHECKING:
@@ -29,6 +37,61 @@ if TYPE_CHECKING:
 
 SECTION = "supernet training"
 TAGS = ("hf_supernet", "neural-architecture-search", "supernet")
+
+
+@dataclass
+class SupernetFacts:
+    """
+    What the card of a supernet says beyond what the supernet itself shows. What is not known is not on the card.
+
+    Args:
+        steps (`int`, *optional*, defaults to 0):
+            How many steps it was trained for.
+        started_from (`str`, *optional*):
+            The model, on the Hub or in a folder, whose weights the training started from.
+        training (`dict[str, Any]`, *optional*, defaults to `{}`):
+            How it was trained, as rows of a table. A value of `None` is left out.
+        dev_losses (`dict[str, Any]`, *optional*, defaults to `{}`):
+            How its children did, likewise.
+        methods (`Sequence[str]`, *optional*, defaults to `()`):
+            What was used and has a paper to cite: the name of a sampler, `"alignment"`.
+        limits (`Sequence[str]`, *optional*, defaults to `()`):
+            Sentences of Markdown, beside what follows from the model.
+    """
+
+    steps: int = 0
+    started_from: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    dev_losses: Mapping[str, Any] = field(default_factory=dict)
+    methods: Sequence[str] = ()
+    limits: Sequence[str] = ()
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> "SupernetFacts":
+        """What is known of a supernet by its settings ([`supernet_settings`]) alone."""
+        return cls(training=_sampler_rows(settings), methods=methods_of(settings))
+
+    @classmethod
+    def of_training(
+        cls, trainer: "SupernetTrainer", started_from: str | None = None, data: str | None = None
+    ) -> "SupernetFacts":
+        """
+        What a trainer knows, before or after training.
+
+        Args:
+            trainer ([`SupernetTrainer`]):
+                The trainer.
+            started_from (`str`, *optional*):
+                The model whose weights the training started from.
+            data (`str`, *optional*):
+                What it was trained on, in words.
+        """
+        steps, losses = trainer.state.global_step, last_dev_losses(trainer.state.log_history)
+        if not steps:
+            return cls(started_from=started_from, dev_losses=losses)
+        settings = supernet_settings(trainer.model.search_space, trainer.sampler, trainer.args)
+        rows = {"data": data} | _sampler_rows(settings) | _training_rows(trainer)
+        return cls(steps, started_from, rows, losses, methods_of(settings))
 
 
 def supernet_card_data(
@@ -46,7 +109,7 @@ def supernet_card_data(
         **{
             "library_name": "hf_supernet",
             "pipeline_tag": "fill-mask" if is_masked_lm else "text-classification",
-            "base_model": started_from if started_from and not Path(started_from).exists() else None,
+            "base_model": started_from if started_from and not is_local(started_from) else None,
             **given,
         },
     )
@@ -55,61 +118,78 @@ def supernet_card_data(
 def supernet_card_text(
     model: SupernetBertPreTrainedModel,
     model_name: str,
-    trainer: "SupernetTrainer | None" = None,
-    started_from: str | None = None,
-    data: str | None = None,
+    facts: SupernetFacts | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    language: str | Sequence[str] | None = None,
 ) -> str:
     """
-    What the card says: the search space, how the supernet was trained, and how its children did.
+    What the card says: the search space, how the supernet was trained, how its children did, and its limits.
 
     Args:
         model ([`SupernetBertPreTrainedModel`]):
             The supernet.
         model_name (`str`):
             What it is loaded by: its repository on the Hub (`"user/name"`), or a folder.
-        trainer ([`SupernetTrainer`], *optional*):
-            Its trainer, before or after training.
-        started_from (`str`, *optional*):
-            The model, on the Hub or in a folder, whose weights the training started from.
-        data (`str`, *optional*):
-            What it was trained on, in words.
+        facts ([`SupernetFacts`], *optional*):
+            What else is known.
+        tokenizer ([`~transformers.PreTrainedTokenizerBase`], *optional*):
+            Its tokenizer.
+        language (`str` or `list[str]`, *optional*):
+            The code or codes of the languages that it is for.
+
+    Returns:
+        `str`: Markdown.
     """
-    default = model.resolve_architecture(None)
-    steps = trainer.state.global_step if trainer is not None else 0
-    history = f" It was trained for {steps:,} steps" if steps else ""
-    if started_from:
-        is_folder = Path(started_from).exists()
-        origin = Path(started_from).resolve().name if is_folder else started_from
-        link = f"`{origin}`" if is_folder else f"[{origin}](https://huggingface.co/{origin})"
-        history = f"{history}, starting from {link}" if history else f" Its weights come from {link}"
-    history += "." if history else ""
-    lines = [
-        f"# {model_name.rstrip('/').rpartition('/')[2]}",
-        "",
-        f"A supernet (`{type(model).__name__}`): it holds every candidate operator of every layer, and each choice of one"
-        f" operator a layer is a child that runs with the shared weights.{history} It is made to be searched, not to be"
-        f" used as it is: without an `architecture`, it runs the child `{default}`.",
-        "",
-        "```python",
-        f"from hf_supernet import {type(model).__name__}",
-        "",
-        f'supernet = {type(model).__name__}.from_pretrained("{model_name}")',
-        f'child = supernet.extract_child("{default}")',
-        "```",
-        *_table("Search space", _space_rows(model)),
-    ]
-    if steps:
-        lines += _table("Training", ({"data": data} if data else {}) | _training_rows(trainer))
-    if trainer is not None:
-        lines += _table("Dev loss of its children", _evaluation_rows(trainer))
-    return "\n".join(lines)
+    facts = facts or SupernetFacts()
+    _, *limits = model_limits(model, tokenizer, language)  # without the first, which says what a child is for
+    return render(
+        "supernet",
+        title=model_name.rstrip("/").rpartition("/")[2],
+        name=model_name,
+        class_name=type(model).__name__,
+        history=_history(facts),
+        default=model.resolve_architecture(None),
+        space=_space_rows(model),
+        training=facts.training,
+        dev_losses=facts.dev_losses,
+        limits=[
+            "Dev losses with shared weights are for telling children apart: trained on alone, they have other losses, and"
+            " perhaps another order.",
+            *limits,
+            *facts.limits,
+            NO_BIAS_MEASURED,
+        ],
+        papers=papers_of(facts.methods),
+    )
 
 
-def _table(heading: str, rows: Mapping[str, Any]) -> list[str]:
-    if not rows:
-        return []
-    cells = [f"| {name} | {value} |" for name, value in rows.items()]
-    return ["", f"## {heading}", "", "| | |", "| --- | --- |", *cells]
+def last_dev_losses(log_history: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """
+    The losses of the last evaluation, as rows of a table.
+
+    Args:
+        log_history (`list[dict[str, Any]]`):
+            That of a trainer's state.
+    """
+    for entry in reversed(list(log_history)):
+        rows = {
+            name.removeprefix("eval_").removesuffix("loss").replace("_", " ").strip() or "mean of all": f"{value:.4f}"
+            for name, value in entry.items()
+            if name.startswith("eval_") and name.endswith("loss")
+        }
+        if rows:
+            return {"step": f"{entry['step']:,}"} | rows
+    return {}
+
+
+def _history(facts: SupernetFacts) -> str:
+    history = f"It was trained for {facts.steps:,} steps" if facts.steps else ""
+    if facts.started_from:
+        origin = public_name(facts.started_from)
+        local = is_local(facts.started_from)
+        link = f"`{origin}`" if local else f"[{origin}](https://huggingface.co/{origin})"
+        history = f"{history}, starting from {link}" if history else f"Its weights come from {link}"
+    return f"{history}." if history else ""
 
 
 def _space_rows(model: SupernetBertPreTrainedModel) -> dict[str, Any]:
@@ -121,41 +201,44 @@ def _space_rows(model: SupernetBertPreTrainedModel) -> dict[str, Any]:
         rows["candidates of each layer"] = lists[0]
     else:
         rows |= {f"candidates of layer {index}": names for index, names in enumerate(lists)}
-    return rows | {"identities": config.identity_placement, "paths": f"{space.num_paths():,}"}
+    table = parameter_table(config, space)
+    least, most = (space.cost(extreme(table), table) for extreme in (space.cheapest, space.dearest))
+    return rows | {
+        "in the name of a child": operator_legend(operator for layer in space.candidates for operator in layer),
+        "identities": config.identity_placement,
+        "paths": f"{space.num_paths():,}",
+        "parameters of the supernet": f"{model.num_parameters():,}",
+        "parameters of a child, without a head": f"{least:,} to {most:,}",
+    }
+
+
+def _sampler_rows(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Which architectures were trained, and against what, as far as the settings say."""
+    rows: dict[str, Any] = {}
+    if sampler := settings.get("sampler"):
+        options = ", ".join(f"{name} {value}" for name, value in sampler.items() if name not in ("name", "seed"))
+        rows |= {
+            "sampler": f"`{sampler['name']}`" + (f" ({options})" if options else ""),
+            "sampler seed": sampler["seed"],
+        }
+    if alignment := settings.get("alignment"):
+        states = "normalised" if alignment["normalized"] else "plain"
+        rows["alignment"] = f"weight {alignment['weight']}, layers {alignment['layers']}, {states} states"
+    return rows
 
 
 def _training_rows(trainer: "SupernetTrainer") -> dict[str, Any]:
     args = trainer.args
-    options = ", ".join(f"{name} {value}" for name, value in trainer.sampler.settings().items())
-    rows = {
-        "sampler": f"`{trainer.sampler.name}`" + (f" ({options})" if options else ""),
-        "sampler seed": trainer.sampler.seed,
-    }
-    if trainer.alignment is not None:
-        error = "normalised" if args.alignment_normalized else "plain"
-        rows["alignment"] = f"weight {args.alignment_weight}, layers {args.alignment_layers}, {error} states"
-        rows["anchor"] = f"`{trainer.anchor.architecture}`, challenged every {args.anchor_interval} steps"
-    batch_size = trainer.get_total_train_batch_size(args)
-    return rows | {
+    anchor = trainer.anchor and f"`{trainer.anchor.architecture}`, challenged every {args.anchor_interval} steps"
+    return {
+        "anchor": anchor,
         "steps": f"{trainer.state.global_step:,}",
-        "examples a step": batch_size,
-        "learning rate": f"{args.learning_rate:g}, {args.lr_scheduler_type.value}, {args.get_warmup_steps(trainer.state.max_steps)} warm-up steps",
+        "examples a step": trainer.get_total_train_batch_size(args),
+        "learning rate": f"{args.learning_rate:g}, {args.lr_scheduler_type.value},"
+        f" {args.get_warmup_steps(trainer.state.max_steps)} warm-up steps",
         "optimizer": getattr(args.optim, "value", args.optim),
         "weight decay": args.weight_decay,
         "dropout": trainer.model.config.hidden_dropout_prob,
         "precision": args.mixed_precision if args.mixed_precision != "no" else str(trainer.model.dtype).split(".")[-1],
         "seed": args.seed,
     }
-
-
-def _evaluation_rows(trainer: "SupernetTrainer") -> dict[str, str]:
-    """The losses of the last evaluation."""
-    for entry in reversed(trainer.state.log_history):
-        rows = {
-            name.removeprefix("eval_").removesuffix("loss").replace("_", " ").strip() or "mean of all": f"{value:.4f}"
-            for name, value in entry.items()
-            if name.startswith("eval_") and name.endswith("loss")
-        }
-        if rows:
-            return {"step": f"{entry['step']:,}"} | rows
-    return {}

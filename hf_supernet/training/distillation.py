@@ -14,7 +14,6 @@
 """Fine-tuning with a teacher: the loss, the teacher, and the options of both."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ from torch.nn import functional as F
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..data.glue import longest_input
+from ..local_paths import public_name
 from .trained_classifiers import label_positions, load_trained_classifier
 
 
@@ -221,9 +221,8 @@ class DistillationArguments:
         """The settings for a model card, by a readable name; none without a teacher."""
         if self.teacher_model_name_or_path is None:
             return {}
-        path = Path(self.teacher_model_name_or_path)
         return {
-            "teacher": path.resolve().name if path.exists() else self.teacher_model_name_or_path,
+            "teacher": public_name(self.teacher_model_name_or_path),
             "distillation weight": self.distillation_weight,
             "distillation temperature": self.distillation_temperature,
         }

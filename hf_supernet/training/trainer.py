@@ -34,7 +34,7 @@ from ..samplers import ArchitectureSampler
 from .alignment import AlignmentLoss, Anchor
 from .arguments import SupernetTrainingArguments
 from .callbacks import SupernetCallback
-from .card import SECTION, supernet_card_data, supernet_card_text
+from .card import SECTION, SupernetFacts, supernet_card_data, supernet_card_text
 from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
@@ -430,5 +430,6 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, 
             pipeline_tag=task,
         )
         words = dataset if isinstance(dataset, str | None) else ", ".join(dataset)
-        text = supernet_card_text(self.model, name, self, started_from, words)
+        facts = SupernetFacts.of_training(self, started_from, words)
+        text = supernet_card_text(self.model, name, facts, self.processing_class, language)
         write_card_section(folder / "README.md", SECTION, text, data)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import transformers.utils.hub
 
+from hf_supernet.costs import count_parameters
 from tests.hub_server import TOKEN
 
 from .conftest import MAGIC_AT, logs_of
@@ -30,6 +31,7 @@ def test_card_says_what_is_known_and_no_more(make_trainer):
     trainer = make_trainer("my-supernet", eval_strategy="steps", eval_steps=6, **MAGIC_AT)
     trainer.create_model_card()
     assert "trained for" not in card_of(trainer) and "## Training" not in card_of(trainer)
+    assert "## Citation" not in card_of(trainer)
     trainer.train()
     trainer.create_model_card(license="apache-2.0", tags="mine", dataset="the words w0 to w93")
     text = card_of(trainer)
@@ -40,8 +42,13 @@ def test_card_says_what_is_known_and_no_more(make_trainer):
         "| sampler | `gradual` (num_modified 1) |", "| alignment | weight 0.5, layers all, normalised states |",
         "| optimizer | adamw_torch", "it runs the child `A4-A4-A4-A4`.", "| data | the words w0 to w93 |", f"| anchor | `{trainer.anchor.architecture}`, challenged every 2 steps |",
         f"| mean of all | {logs_of(trainer, 'eval_loss')[-1]:.4f} |", "| smallest |", "| random |",
+        "| parameters of the supernet |", "| parameters of a child, without a head |", "`I` is nothing |",
+        "- It reads at most 32 tokens at a time", "Dev losses with shared weights", "no measurement of that",
     ):  # fmt: skip
         assert part in text, part
+    least, most = (count_parameters(trainer.model.config, architecture) for architecture in ("I-I-I-I", "A4-A4-A4-A4"))
+    assert f"| {least:,} to {most:,} |" in text
+    assert text.count("xu2022analyzing") == 1 and "Language" not in text and "okenizer" not in text
     assert "fine-tuned" not in text and "base_model" not in text and "](https://huggingface.co/)" not in text
 
 
