@@ -13,6 +13,7 @@
 # limitations under the License.
 """Saving a model from a `Trainer` so that its folder holds a whole one, or none, and nothing that has to be unpickled."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, HubStrategy, SaveStrategy
 from transformers.utils.hub import PushInProgress, hf_api
 
-from ..files import filling_folder
+from ..files import filling_folder, write_json
 from ..hub import PICKLES
 from .checkpoints import SUPERNET_STATE_NAME
 
@@ -37,7 +38,7 @@ class WholeModelsMixin:
 
     The Trainer writes into `output_dir` itself, beside its checkpoints: a run that dies there leaves half a file, or the
     weights of one model beside the configuration of another. It also adds `training_args.bin`, which runs code where it
-    is loaded and which nothing reads; pushes take it along.
+    is loaded and which nothing reads, and its state names folders of this machine; pushes take both along.
     """
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -52,6 +53,15 @@ class WholeModelsMixin:
             super()._save(str(temporary), state_dict)
             (temporary / TRAINING_ARGS_NAME).unlink(missing_ok=True)
         (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # of an earlier run
+
+    def save_state(self) -> None:
+        """As the Trainer's, for the output folder; the best checkpoint is named by its own folder, without those above."""
+        super().save_state()
+        path = Path(self.args.output_dir) / TRAINER_STATE_NAME
+        if self.is_world_process_zero():
+            state = json.loads(path.read_text(encoding="utf-8"))
+            if state.get("best_model_checkpoint"):
+                write_json(path, state | {"best_model_checkpoint": Path(state["best_model_checkpoint"]).name})
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         """

@@ -13,6 +13,7 @@
 # limitations under the License.
 """A model that a Trainer saves is whole, whatever the Trainer dies of."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_died_while_it_saved(trainer, monkeypatch, tmp_path, place):
     assert after == before
     trainer.save_model(str(folder))
     assert contents(folder) != before and "config.json" in contents(folder)
+
+
+def test_the_state_names_no_folder_of_this_machine(trainer, tmp_path):
+    trainer.state.best_model_checkpoint = str(tmp_path / "run" / "checkpoint-4")
+    trainer.save_state()
+    text = (tmp_path / "run" / "trainer_state.json").read_text()
+    assert json.loads(text)["best_model_checkpoint"] == "checkpoint-4" and str(tmp_path) not in text
+    assert trainer.state.best_model_checkpoint == str(tmp_path / "run" / "checkpoint-4")
 
 
 def test_processes_that_do_not_save_write_nothing(trainer, monkeypatch, tmp_path):
