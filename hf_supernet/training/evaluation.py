@@ -171,12 +171,11 @@ class ChildrenEvaluationMixin:
         dataset = self.eval_dataset
         if isinstance(dataset, Mapping):
             dataset = next(iter(dataset.values()), [])
-        batches = list(self._dev_batches(dataset, self.args.anchor_eval_samples))
-        if not batches:
+        if len(_first_examples(dataset, 1)) == 0:
             raise ValueError(
                 "`eval_dataset` is empty, and `alignment_weight` needs it: the anchor is the best child on it."
             )
-        return batches
+        return list(self._dev_batches(dataset, self.args.anchor_eval_samples))  # none where others have them all
 
 
 def _first_examples(dataset: Dataset, number: int) -> Dataset | list:
