@@ -315,7 +315,8 @@ def run_once(
     set_up_accelerate_logging(accelerator)
     logger.info(accelerator.state, main_process_only=False)
     results = training_function(model_args, data_args, distillation_args, args, accelerator)
-    accelerator.end_training()
+    for tracker in accelerator.trackers:
+        tracker.finish()
     return results
 
 
