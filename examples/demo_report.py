@@ -94,7 +94,10 @@ def card_facts(name: str, numbers: dict[str, Any]) -> CardFacts:
         metadata={"language": "en"},
         training=_training_facts(numbers),
         search=_search_facts(numbers),
+        latency=_latency_facts(numbers),
         results=_results(numbers["search"]["chosen"]["loss"], task),
+        methods=("gradual", "alignment"),
+        trained_length=numbers["settings"]["sequence_length"],
         sequence_length=numbers["settings"]["sequence_length"],
     )
 
@@ -162,10 +165,16 @@ def _search_facts(numbers: dict[str, Any]) -> dict[str, Any]:
         "limits, medians of random children": f"{limits['parameters']:,} parameters and"
         f" {1e3 * limits['latency']:.2f} ms for the encoder with its pooler",
         "parameters of it": f"{chosen['parameters']:,}",
-        "latency of it": f"{1e3 * chosen['latency_measured']:.2f} ms (predicted: {1e3 * chosen['latency']:.2f} ms) for one"
-        f" sequence of {numbers['settings']['sequence_length']} tokens",
-        "measured on": f"{numbers['device']['name']}, {numbers['threads']} thread(s)",
         "dev loss": f"{chosen['loss']:.3f}; median of random children: {found['random_children']['loss']:.3f}",
+    }
+
+
+def _latency_facts(numbers: dict[str, Any]) -> dict[str, Any]:
+    chosen, length = numbers["search"]["chosen"], numbers["settings"]["sequence_length"]
+    return {
+        "device": f"{numbers['device']['name']}, {numbers['threads']} thread(s), one sequence of {length} tokens",
+        "encoder with its pooler, measured as a whole": f"{1e3 * chosen['latency_measured']:.2f} ms",
+        "encoder with its pooler, sum of its operators": f"{1e3 * chosen['latency']:.2f} ms",
     }
 
 

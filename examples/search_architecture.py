@@ -40,11 +40,13 @@ from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet.cards.citations import methods_of
 from hf_supernet.data import MaskingCollator, tokenize_corpus
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.export import CardFacts, export_child
 from hf_supernet.files import write_json
+from hf_supernet.local_paths import public_name
 from hf_supernet.plotting import plot_pareto
 from hf_supernet.scripts import naming_damaged_weights, parse_arguments, run_script, set_up_accelerate_logging
 from hf_supernet.search import (
@@ -64,6 +66,7 @@ from hf_supernet.search import (
     run_search,
 )
 from hf_supernet.search.result import TABLE_NAME
+from hf_supernet.training.settings import find_settings
 
 
 logger = get_logger(__name__)
@@ -294,17 +297,22 @@ def describe_chosen(result: SearchResult, table: LatencyTable, config: SupernetB
 
 
 def card_facts(result: SearchResult, chosen: dict[str, Any], table: LatencyTable, args: SearchArguments) -> CardFacts:
+    """What the child's card says of the search and of its supernet."""
     limits = {"parameters without the head": args.max_parameters, "latency in ms": args.max_latency_ms}
     measured = chosen["latency_measured"]
     return CardFacts(
         search={
+            "supernet": f"`{public_name(result.info['supernet'])}`",
             "strategy": f"{args.strategy}, {len(result)} children evaluated",
             "limits": ", ".join(f"{name} at most {limit:,}" for name, limit in limits.items() if limit) or "none",
             "dev loss with the supernet's weights": f"{chosen['loss']:.4f}",
-            "latency without the head, sum of its operators": f"{1e3 * chosen['latency_predicted']:.3f} ms",
-            "latency without the head, measured as a whole": None if measured is None else f"{1e3 * measured:.3f} ms",
-            "latency measured on": f"{chosen['latency_device']}, {chosen['latency_conditions']}",
         },
+        latency={
+            "device": f"{chosen['latency_device']}, {chosen['latency_conditions']}",
+            "without the head, measured as a whole": None if measured is None else f"{1e3 * measured:.3f} ms",
+            "without the head, sum of its operators": f"{1e3 * chosen['latency_predicted']:.3f} ms",
+        },
+        methods=methods_of(result.info["supernet_settings"]),
         sequence_length=table.settings.sequence_length,
     )
 
@@ -354,7 +362,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         table.save(Path(search_args.output_dir) / LATENCY_TABLE_NAME)
 
     logger.info(f"The search space: {strategy.search_space}")
-    device = {"device": describe_device(str(accelerator.device))}
+    supernet_settings = find_settings(model_args.supernet, strategy.search_space, **model_args.hub_options())
+    supernet_settings.pop("search_space", None)  # the strategy's settings have its fingerprint
+    info = {
+        "supernet": model_args.supernet,
+        "supernet_settings": supernet_settings,
+        "num_processes": accelerator.num_processes,
+        "device": describe_device(str(accelerator.device)),
+    }
     share = batches[accelerator.process_index :: accelerator.num_processes]
     result = run_search(
         strategy,
@@ -367,7 +382,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             "supernet": fingerprint(model.state_dict().values()),
             "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
         },
-        info={"supernet": model_args.supernet, "num_processes": accelerator.num_processes} | device,
+        info=info,
         progress=accelerator.is_main_process,
     )
     chosen = None

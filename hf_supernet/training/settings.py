@@ -17,6 +17,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from transformers.utils import cached_file
+
 from ..samplers import ArchitectureSampler
 from ..search_space import SearchSpace
 from .arguments import SupernetTrainingArguments
@@ -93,4 +95,22 @@ def read_settings(folder: str | Path, search_space: SearchSpace) -> dict[str, An
     return settings | {"sampler": {name: value for name, value in state.items() if name != "search_space"}}
 
 
-__all__ = ["SETTINGS_NAME", "read_settings", "supernet_settings"]
+def find_settings(name_or_path: str, search_space: SearchSpace, **hub_options: Any) -> dict[str, Any]:
+    """
+    The settings of a supernet, as far as they are known.
+
+    Args:
+        name_or_path (`str`):
+            A folder, where [`read_settings`] looks, or a supernet on the Hub.
+        search_space ([`SearchSpace`]):
+            The supernet's.
+        **hub_options:
+            As for `from_pretrained`: `revision`, `token`.
+    """
+    if Path(name_or_path).is_dir():
+        return read_settings(name_or_path, search_space)
+    path = cached_file(name_or_path, SETTINGS_NAME, _raise_exceptions_for_missing_entries=False, **hub_options)
+    return supernet_settings(search_space) if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+__all__ = ["SETTINGS_NAME", "find_settings", "read_settings", "supernet_settings"]

@@ -103,6 +103,16 @@ def test_outputs(inputs, finished):
     assert result.info["device"]["name"] and result.info["supernet"] == inputs["supernet"]
 
 
+def test_the_card_of_the_child(finished):
+    result, chosen = SearchResult.load(finished), json.loads((finished / "chosen.json").read_text())
+    card = (finished / "child" / "README.md").read_text()
+    assert "18 children evaluated" in card and "| supernet | `supernet` |" in card
+    latency = card.partition("## Latency")[2].partition("##")[0]
+    assert f"| device | {result.info['device']['name']}, batch 1 x " in latency
+    assert f"measured as a whole | {1e3 * chosen['latency_measured']:.3f} ms |" in latency
+    assert "shared with the other architectures" in card and str(finished) not in card
+
+
 def test_the_exported_child_is_the_chosen_one(inputs, finished):
     chosen = json.loads((finished / "chosen.json").read_text())["architecture"]
     supernet = SupernetBertForMaskedLM.from_pretrained(inputs["supernet"]).eval()
@@ -110,7 +120,6 @@ def test_the_exported_child_is_the_chosen_one(inputs, finished):
     input_ids = torch.randint(5, 60, (3, 11))
     expected = supernet(input_ids=input_ids, architecture=chosen).logits
     torch.testing.assert_close(child(input_ids=input_ids).logits, expected)
-    assert "18 children evaluated" in (finished / "child" / "README.md").read_text()
 
 
 def test_limits_are_kept_and_printed(inputs, finished, tmp_path, capsys):
