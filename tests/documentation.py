@@ -90,7 +90,10 @@ def _read_command(words: list[str], first_options: dict[str, list[str]], place: 
     script = program[1:]
     for launcher, parser in LAUNCHERS.items():
         if tuple(program[: len(launcher)]) == launcher:
-            arguments = parser().parse_args(program[len(launcher) :])
+            try:
+                arguments = parser().parse_args(program[len(launcher) :])
+            except SystemExit as error:
+                raise AssertionError(f"{place}: {' '.join(launcher)} does not know these options") from error
             script = [arguments.training_script, *arguments.training_script_args]
             break
     else:

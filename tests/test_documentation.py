@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
 from hf_supernet import SearchSpace, SupernetBertConfig
@@ -134,6 +135,8 @@ def test_commands_of_the_examples():
         known[command.script] = option_names(command.script, command.options)
         unknown = [word for word in command.options if word.startswith("--") and word not in known[command.script]]
         assert not unknown, f"{command.place}: {unknown} are no options of {command.script}, or shortened"
+    settings = yaml.safe_load(Path("settings.yaml").read_text())
+    assert {f"--{name}" for options in settings.values() for name in options} <= known["examples/run_glue.py"]
     scripts = {f"examples/{path.name}" for path in (ROOT / "examples").glob("*.py")} - {"examples/demo_report.py"}
     assert scripts <= known.keys(), "a script without a command"
 
