@@ -69,6 +69,7 @@ from hf_supernet.files import filling_folder, replacing, write_json
 from hf_supernet.hub import PICKLES
 from hf_supernet.scripts import run_script, set_up_accelerate_logging
 from hf_supernet.training.distillation import DistillationArguments, Teacher
+from hf_supernet.training.distributed import has_unused_parameters
 from hf_supernet.training.finetuning import ClassifierArguments, find_checkpoint, fine_tuning_card, load_classifier
 from hf_supernet.training.loop_arguments import parse_loop_arguments
 from hf_supernet.training.loop_progress import TrainingProgress, load_checkpoint, mean_over_processes, save_checkpoint
@@ -225,6 +226,7 @@ def training_function(
         teacher.to(accelerator.device)
     loaders = get_dataloaders(accelerator, data, data_args, args, tokenizer, config)
     train_loader = loaders["train"][""]
+    accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=has_unused_parameters(model))
     model, optimizer = accelerator.prepare(model, get_optimizer(model, args))
     steps_per_epoch = math.ceil(len(train_loader) / args.gradient_accumulation_steps)
     if args.max_train_steps is None:
@@ -309,8 +311,6 @@ def run_once(
         project_dir=args.output_dir,
         # the order of an epoch is a function of the seed and the epoch, so that it can be entered in the middle
         dataloader_config=DataLoaderConfiguration(use_seedable_sampler=True, data_seed=args.seed),
-        # a supernet has candidates that its default architecture does not use
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     set_up_accelerate_logging(accelerator)
     logger.info(accelerator.state, main_process_only=False)

@@ -17,10 +17,36 @@ from collections.abc import Iterable
 
 import torch
 from torch import distributed, nn
+from transformers import TrainingArguments
+from transformers.trainer_utils import unwrap_peft_model
+
+from ..models.supernet_bert import SupernetBertPreTrainedModel
 
 
 BUCKET_BYTES = 25 * 2**20
 """Gradients are exchanged in pieces of about this size: few messages, and little memory beside the gradients."""
+
+
+def has_unused_parameters(model: nn.Module) -> bool:
+    """
+    Whether a step that trains the model as any other leaves out some of its parameters: a supernet has candidates that its
+    default architecture does not use. `DistributedDataParallel` then has to look for them in each step.
+    """
+    return isinstance(unwrap_peft_model(model), SupernetBertPreTrainedModel)
+
+
+def set_find_unused_parameters(args: TrainingArguments, model: nn.Module) -> None:
+    """
+    Turns off `ddp_find_unused_parameters`, which a Trainer turns on for every model, where the model has no such parameters.
+
+    Args:
+        args ([`~transformers.TrainingArguments`]):
+            Changed in place, unless they say already what is wanted.
+        model (`torch.nn.Module`):
+            What will be trained, with or without adapters.
+    """
+    if args.ddp_find_unused_parameters is None and not has_unused_parameters(model):
+        args.ddp_find_unused_parameters = False
 
 
 def broadcast_model(model: nn.Module) -> None:

@@ -24,6 +24,7 @@ from transformers.trainer_utils import HubStrategy, unwrap_peft_model
 from ..evaluation.glue_card import SECTION, FineTuningCard
 from ..files import filling_folder
 from .distillation import Teacher
+from .distributed import set_find_unused_parameters
 from .hub_card import HubCardMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
@@ -55,6 +56,7 @@ class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, WholeModelsMixin, Train
         model, args = kwargs["model"], kwargs["args"]
         base = unwrap_peft_model(model)
         base.accepts_loss_kwargs = False
+        set_find_unused_parameters(args, model)
         if model is not base and args.push_to_hub and args.hub_strategy != HubStrategy.END:
             raise ValueError(
                 f"`hub_strategy={args.hub_strategy.value}` would push adapters to where the merged model belongs; pass"

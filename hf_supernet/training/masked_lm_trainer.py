@@ -17,10 +17,11 @@ from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from ..data.masking import MaskingCollator
 from ..models.searched_bert import SearchedBertForMaskedLM
+from .distributed import set_find_unused_parameters
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 
@@ -34,13 +35,17 @@ class MaskedLMTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
     for new masks in each epoch of the training, add [`NewMasksEveryEpoch`].
 
     Args:
-        args, kwargs:
-            As for [`~transformers.Trainer`]. `data_collator` is a [`MaskingCollator`], and `remove_unused_columns` in the
-            training arguments is `False`, since the collator reads `example_id`.
+        model ([`~transformers.PreTrainedModel`]):
+            The child.
+        args ([`~transformers.TrainingArguments`]):
+            With `remove_unused_columns=False`, since the collator reads `example_id`.
+        kwargs:
+            As for [`~transformers.Trainer`]; `data_collator` is a [`MaskingCollator`].
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, model: PreTrainedModel, args: TrainingArguments, **kwargs):
+        set_find_unused_parameters(args, model)
+        super().__init__(model, args, **kwargs)
         self.extra_inputs: dict[str, str] = {}
         if isinstance(self.model, SearchedBertForMaskedLM):
             self.extra_inputs = {"prediction_positions": "labelled"}
