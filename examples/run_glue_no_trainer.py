@@ -73,6 +73,7 @@ from hf_supernet.training.distributed import has_unused_parameters
 from hf_supernet.training.finetuning import ClassifierArguments, find_checkpoint, fine_tuning_card, load_classifier
 from hf_supernet.training.loop_arguments import parse_loop_arguments
 from hf_supernet.training.loop_progress import TrainingProgress, load_checkpoint, mean_over_processes, save_checkpoint
+from hf_supernet.training.own_rows import own_rows
 from hf_supernet.training.seeds import comparable_settings, fill_in_seed, run_seeds
 
 
@@ -173,11 +174,13 @@ def train_epoch(
     for batch in remaining:
         if progress.steps >= args.max_train_steps:
             break
+        batch, factor = own_rows(accelerator, batch)
         with accelerator.accumulate(model):
             outputs = model(**batch)
             loss = outputs.loss
             if teacher is not None:
                 loss = teacher.loss.combine(loss, teacher.distance(outputs.logits, batch))
+            loss = loss * factor  # so that the mean over the processes is one over all rows, each of them once
             # `backward` divides by the number of accumulated batches; at the end of an epoch there may be fewer
             in_this_step = min(accumulated, num_batches - progress.batches // accumulated * accumulated)
             accelerator.backward(loss * (accumulated / in_this_step))

@@ -26,11 +26,12 @@ from ..files import filling_folder
 from .distillation import Teacher
 from .distributed import set_find_unused_parameters
 from .hub_card import HubCardMixin
+from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 
 
-class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, WholeModelsMixin, Trainer):
+class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
     """
     A `Trainer` that counts the loss once, learns from a teacher too, and writes our model card.
 
@@ -77,7 +78,7 @@ class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, WholeModelsMixin, Train
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if self.teacher is not None and model.training:
-            distance = self.teacher.distance(outputs.logits, inputs)
+            distance = self.teacher.distance(outputs.logits, inputs) * inputs.get("row_factor", 1.0)
             self._parts.append(torch.stack([loss.detach().float(), distance.detach()]))
             loss = self.teacher.loss.combine(loss, distance)
         return (loss, outputs) if return_outputs else loss

@@ -22,11 +22,12 @@ from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerContr
 from ..data.masking import MaskingCollator
 from ..models.searched_bert import SearchedBertForMaskedLM
 from .distributed import set_find_unused_parameters
+from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 
 
-class MaskedLMTrainer(FinishedRunsMixin, WholeModelsMixin, Trainer):
+class MaskedLMTrainer(FinishedRunsMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
     """
     A [`~transformers.Trainer`] for masked-language modelling with a [`MaskingCollator`].
 

@@ -39,12 +39,15 @@ from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_sup
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
 from .hub_card import HubCardMixin
+from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 from .settings import SETTINGS_NAME, run_settings, supernet_settings
 
 
-class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, WholeModelsMixin, Trainer):
+class SupernetTrainer(
+    ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer
+):
     """
     A [`~transformers.Trainer`] that trains the architectures a sampler draws.
 
@@ -55,7 +58,8 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, 
     - With `alignment_weight`, the alignment loss of MAGIC-A ([`AlignmentLoss`]) and its [`Anchor`].
     - [`~SupernetTrainer.evaluate`] reports a fixed set of children and their mean; see [`ChildrenEvaluationMixin`].
     - Several processes exchange the gradients of the weights that the step trained, once an optimizer step; the model
-      is not wrapped in `DistributedDataParallel`.
+      is not wrapped in `DistributedDataParallel`. Weights and logged losses are those of one process with the same global
+      batches, to rounding, also where the rows do not go evenly into the batches: see [`OwnRowsMixin`].
     - A checkpoint has the sampler, the anchor and the loss since the last log, and is whole or not there. A run that
       was killed and resumed ends as one that was not, given a collator whose masks do not depend on the process, such
       as [`MaskingCollator`].
@@ -72,7 +76,7 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, 
 
     Raises:
         ValueError: for a model that is no supernet, an alignment without a dev set, and forms of parallel training that
-            split a model or copy it to several devices in one process.
+            split a model, copy it to several devices in one process, or give processes unlike numbers of batches.
     """
 
     # The loss is divided by the labels of all micro-batches and processes of a step.
@@ -102,6 +106,11 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, 
             raise ValueError(
                 "A supernet is trained with one process for each device, each with the whole model: start with"
                 " `accelerate launch` or `torchrun`, without FSDP and DeepSpeed."
+            )
+        if args.world_size > 1 and not (args.accelerator_config.even_batches or args.dataloader_drop_last):
+            raise ValueError(
+                "`accelerator_config` has `even_batches=False`: at the end of an epoch, processes without a batch would leave"
+                " the others waiting. Leave it out: no row counts twice all the same. Or set `dataloader_drop_last`."
             )
         if has_length(self.train_dataset) and len(self.train_dataset) == 0:
             raise ValueError("`train_dataset` is empty: there is nothing to train on.")
@@ -180,8 +189,10 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, 
     ) -> tuple[list, torch.Tensor | int | None]:
         batches, num_items_in_batch = super().get_batch_samples(epoch_iterator, num_batches, device)
         if self.alignment is not None and batches:
-            tokens = sum(batch.get("attention_mask", torch.ones_like(batch["input_ids"])).sum() for batch in batches)
-            tokens = tokens.to(device)
+            tokens = sum(
+                batch.get("attention_mask", torch.ones_like(batch["input_ids"])).sum() * (batch.get("row_factor") != 0)
+                for batch in batches
+            ).to(device)
             self._num_tokens_in_step = self.accelerator.reduce(tokens) if self.args.world_size > 1 else tokens
         return batches, num_items_in_batch
 
@@ -231,7 +242,7 @@ class SupernetTrainer(ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, 
         loss = loss / self._architectures_in_step
         if self.alignment is not None:
             # Gradients are averaged over processes, errors are divided by the tokens of all of them.
-            scale = self.args.world_size / self._architectures_in_step
+            scale = self.args.world_size / self._architectures_in_step * (inputs.get("row_factor") != 0)
             with self.accelerator.autocast():
                 alignment_loss = scale * self.alignment(
                     self.model,

@@ -26,7 +26,7 @@ from hf_supernet.training import distributed as ours
 
 from .conftest import make_supernet, parameters_on
 from .test_resume import TIMES
-from .two_processes import EXACT_RUNS, exact_run
+from .two_processes import EXACT_RUNS, UNEVEN_RUNS, exact_run
 
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_there_are_two_processes(ranks):
     assert [rank["world"] for rank in ranks] == [(2, "gloo", 2)] * 2
 
 
-@pytest.mark.parametrize("run", [*EXACT_RUNS, "whole", "resumed"])
+@pytest.mark.parametrize("run", [*EXACT_RUNS, *UNEVEN_RUNS, "whole", "resumed"])
 def test_processes_end_with_the_same_weights_and_logs(ranks, run):
     first, second = (rank[run] for rank in ranks)
     for name, weight in first["weights"].items():
@@ -85,10 +85,10 @@ def test_processes_train_the_architectures_of_the_sampler(ranks, run):
     assert ranks[0][run]["ran"] == ranks[1][run]["ran"] == expected
 
 
-@pytest.mark.parametrize("run", EXACT_RUNS)
+@pytest.mark.parametrize("run", [*EXACT_RUNS, *UNEVEN_RUNS])
 def test_two_processes_equal_one_on_the_same_global_batch(ranks, run, tmp_path):
     """Weights, logged parts of the loss, anchor, and the losses of an evaluation, whose batches are shared out."""
-    one = exact_run(tmp_path, run, EXACT_RUNS[run], batch_size=8)
+    one = exact_run(tmp_path, run, (EXACT_RUNS | UNEVEN_RUNS)[run], batch_size=8)
     one.train()
     two = ranks[0][run]
     for name, weight in one.model.state_dict().items():
@@ -103,7 +103,7 @@ def test_two_processes_equal_one_on_the_same_global_batch(ranks, run, tmp_path):
             elif key.endswith("loss") or key == "grad_norm":
                 compared += 1
                 assert theirs[key] == pytest.approx(mine[key], rel=1e-4), key
-    assert compared >= (30 if run == "exact" else 3)
+    assert compared >= (30 if run in ("exact", "uneven") else 3)
 
 
 @pytest.mark.parametrize("run", EXACT_RUNS)
