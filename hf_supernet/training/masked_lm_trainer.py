@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.loss.loss_utils import ForMaskedLMLoss
+from transformers.modeling_outputs import MaskedLMOutput
 
 from ..data.masking import MaskingCollator
 from ..models.searched_bert import SearchedBertForMaskedLM
@@ -31,7 +33,8 @@ class MaskedLMTrainer(FinishedRunsMixin, OwnRowsMixin, WholeModelsMixin, Trainer
     """
     A [`~transformers.Trainer`] for masked-language modelling with a [`MaskingCollator`].
 
-    Of a [`SearchedBertForMaskedLM`] only the labelled positions go through the vocabulary head. Any other model of
+    The loss is the mean over the labels of all batches, and processes, that share an optimizer step. Of a
+    [`SearchedBertForMaskedLM`] only the labelled positions go through the vocabulary head; any other model of
     `AutoModelForMaskedLM` is called as it is. An evaluation has the masks of epoch 0, whatever the epoch of the training;
     for new masks in each epoch of the training, add [`NewMasksEveryEpoch`].
 
@@ -46,13 +49,13 @@ class MaskedLMTrainer(FinishedRunsMixin, OwnRowsMixin, WholeModelsMixin, Trainer
 
     def __init__(self, model: PreTrainedModel, args: TrainingArguments, **kwargs):
         set_find_unused_parameters(args, model)
+        if not isinstance(model, SearchedBertForMaskedLM):
+            # Its own is a mean over the labels of its batch, whatever the other batches of the step have.
+            kwargs.setdefault("compute_loss_func", _mean_over_all_labels)
         super().__init__(model, args, **kwargs)
         self.extra_inputs: dict[str, str] = {}
         if isinstance(self.model, SearchedBertForMaskedLM):
             self.extra_inputs = {"prediction_positions": "labelled"}
-        else:
-            # Its loss is a mean over its batch, whatever the number of batches that are accumulated.
-            self.loss_is_scaled_for_ga = False
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor | Any], *args, **kwargs):
         return super().compute_loss(model, {**inputs, **self.extra_inputs}, *args, **kwargs)
@@ -63,6 +66,12 @@ class MaskedLMTrainer(FinishedRunsMixin, OwnRowsMixin, WholeModelsMixin, Trainer
             return super().get_eval_dataloader(eval_dataset)
         finally:
             self.data_collator = collator
+
+
+def _mean_over_all_labels(
+    outputs: MaskedLMOutput, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+) -> torch.Tensor:
+    return ForMaskedLMLoss(outputs.logits, labels, outputs.logits.shape[-1], num_items_in_batch)
 
 
 class NewMasksEveryEpoch(TrainerCallback):

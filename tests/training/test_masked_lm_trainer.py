@@ -66,10 +66,11 @@ def test_what_goes_through_the_vocabulary_head(make_trainer, make_model, only_la
     assert outputs.logits.numel() == positions * 99
 
 
-def test_16_times_1_equals_4_times_4(make_trainer):
+@pytest.mark.parametrize("make_model", [make_child, make_bert])
+def test_16_times_1_equals_4_times_4(make_trainer, make_model):
     """The micro-batches have lengths and numbers of labels of their own."""
-    whole = make_trainer(per_device_train_batch_size=16)
-    parts = make_trainer(per_device_train_batch_size=4, gradient_accumulation_steps=4)
+    whole = make_trainer(make_model(), per_device_train_batch_size=16)
+    parts = make_trainer(make_model(), per_device_train_batch_size=4, gradient_accumulation_steps=4)
     for trainer in (whole, parts):
         trainer.train()
     for (name, weight), other in zip(whole.model.named_parameters(), parts.model.parameters(), strict=True):
