@@ -1,0 +1,252 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The settings that a plan is made of, and how they are read: each name and each type is checked."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from transformers import SchedulerType
+
+
+ANCHORS = ("best", "largest")
+
+
+@dataclass(frozen=True)
+class TextSettings:
+    """
+    The text and what becomes of it.
+
+    Args:
+        train_files, validation_files (`list[str]`):
+            Patterns, relative to the folder of the data.
+        text_column (`str`, *optional*, defaults to `"text"`):
+            The column that holds the text.
+        vocab_size (`int`, *optional*, defaults to 4096):
+            Of the tokenizer that is trained on it.
+        max_seq_length (`int`, *optional*, defaults to 64):
+            Tokens a sequence; neighbouring documents fill it to the brim.
+        mlm_probability (`float`, *optional*, defaults to 0.15):
+            The share of tokens to predict.
+        dev_sequences (`int`, *optional*, defaults to 512):
+            Sequences of the validation files on which all children are judged, the same with the same masks for all,
+            drawn with a fixed seed. The rest is for anchors.
+    """
+
+    train_files: list[str]
+    validation_files: list[str]
+    text_column: str = "text"
+    vocab_size: int = 4096
+    max_seq_length: int = 64
+    mlm_probability: float = 0.15
+    dev_sequences: int = 512
+
+    def __post_init__(self):
+        for name in ("train_files", "validation_files"):
+            patterns = getattr(self, name)
+            if not patterns or any(Path(pattern).is_absolute() for pattern in patterns):
+                raise ValueError(f"`text.{name}` must be patterns relative to `data_dir`, got {patterns}.")
+        at_least("text", self, vocab_size=1, max_seq_length=3, dev_sequences=1)
+        if not 0 < self.mlm_probability <= 1:
+            raise ValueError(f"`text.mlm_probability` must be above 0 and at most 1, got {self.mlm_probability}.")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The sizes and the search space, with the fields of [`SupernetBertConfig`]; `dropout` is that of all layers."""
+
+    hidden_size: int = 64
+    num_hidden_layers: int = 8
+    candidate_operators: list[str] = field(
+        default_factory=lambda: ["attention-4", "feed_forward-256", "convolution-3", "identity"]
+    )
+    identity_placement: str = "anywhere"
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """
+    One training, of a child or of the supernet.
+
+    Args:
+        steps (`int`): Optimizer steps.
+        batch_size (`int`): Sequences a step.
+        learning_rate (`float`): Its peak.
+        warmup (`float`, *optional*, defaults to 0.1): The share of the steps in which it rises.
+        weight_decay (`float`, *optional*, defaults to 0.01): AdamW's.
+        schedule (`str`, *optional*, defaults to `"linear"`): How the learning rate falls, by transformers' names.
+        evaluation_points (`list[float]`, *optional*, defaults to `[1.0]`):
+            The shares of the training after which the dev loss is taken, rising, the last one 1.0.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    schedule: str = "linear"
+    evaluation_points: list[float] = field(default_factory=lambda: [1.0])
+
+    def __post_init__(self):
+        at_least("training", self, steps=1, batch_size=1)
+        if not self.learning_rate > 0 or self.weight_decay < 0 or not 0 <= self.warmup < 1:
+            raise ValueError(
+                "A training needs a `learning_rate` above 0, a `weight_decay` from 0 and a `warmup` from 0 to below 1,"
+                f" got {self.learning_rate}, {self.weight_decay} and {self.warmup}."
+            )
+        if self.schedule not in (known := [schedule.value for schedule in SchedulerType]):
+            raise ValueError(f"`schedule` must be one of {', '.join(known)}; got {self.schedule!r}.")
+        points = self.evaluation_points
+        if not points or points[-1] != 1 or points != sorted(set(points)) or points[0] <= 0:
+            raise ValueError(f"`evaluation_points` must rise from above 0 to 1.0, got {points}.")
+
+    def evaluation_steps(self, steps: int | None = None) -> list[int]:
+        """The steps after which the dev loss is taken, in a training of so many steps (by default its own)."""
+        steps = steps or self.steps
+        return sorted({max(1, round(point * steps)) for point in self.evaluation_points})
+
+    def arguments(self, steps: int | None = None) -> dict[str, Any]:
+        """The fields of [`~transformers.TrainingArguments`], for a training of so many steps (by default its own)."""
+        steps = steps or self.steps
+        return {
+            "max_steps": steps,
+            "per_device_train_batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "warmup_steps": round(self.warmup * steps),
+            "weight_decay": self.weight_decay,
+            "lr_scheduler_type": self.schedule,
+        }
+
+
+@dataclass(frozen=True)
+class Method:
+    """
+    A way to train the supernet.
+
+    Args:
+        name (`str`): By which the plan calls it.
+        training (`TrainingSettings`): The plan's, with the method's own changes.
+        sampler, sampler_kwargs, alignment_weight, alignment_layers, alignment_normalized, anchor_interval,
+        anchor_eval_samples (*optional*):
+            As in [`SupernetTrainingArguments`]; the defaults are written here too, so that a plan means the same when
+            those change.
+        anchor (`str`, *optional*, defaults to `"best"`):
+            `"best"`: the best child so far on dev data; `"largest"`: the largest one, always.
+        weight_average (`float`, *optional*, defaults to 0.0):
+            Decay of an average over the weights, with which children are judged; 0: with the weights themselves.
+        step_cost (`float`, *optional*, defaults to 1.0):
+            What a step costs, as a multiple of one of uniform sampling: measured.
+    """
+
+    name: str
+    training: TrainingSettings
+    sampler: str = "uniform"
+    sampler_kwargs: dict = field(default_factory=dict)
+    alignment_weight: float = 0.0
+    alignment_layers: str = "all"
+    alignment_normalized: bool = True
+    anchor_interval: int = 100
+    anchor_eval_samples: int = 256
+    anchor: str = "best"
+    weight_average: float = 0.0
+    step_cost: float = 1.0
+
+    def __post_init__(self):
+        where = f"Method {self.name!r}"
+        if self.anchor not in ANCHORS:
+            raise ValueError(f"{where}: `anchor` must be one of {', '.join(ANCHORS)}; got {self.anchor!r}.")
+        if not 0 <= self.weight_average < 1:
+            raise ValueError(f"{where}: `weight_average` must lie in [0, 1), got {self.weight_average}.")
+        if not self.step_cost > 0:
+            raise ValueError(f"{where}: `step_cost` must be above 0, got {self.step_cost}.")
+        if self.anchor == "largest" and not self.alignment_weight:
+            raise ValueError(f"{where}: `anchor` goes with an `alignment_weight` above 0.")
+
+    def steps(self, budget: str) -> int:
+        """The optimizer steps of a run: those of the training, or as many as cost what they cost uniform sampling."""
+        return self.training.steps if budget == "equal_steps" else max(1, round(self.training.steps / self.step_cost))
+
+    def arguments(self) -> dict[str, Any]:
+        """The fields that [`SupernetTrainingArguments`] adds."""
+        own = ("name", "training", "anchor", "weight_average", "step_cost")
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in own}
+
+
+def read_settings(cls: type, values: Mapping[str, Any], where: str) -> Any:
+    """A dataclass from a mapping: names and types are checked, numbers such as 1e-3, which YAML takes for text, read."""
+    hints = get_type_hints(cls)
+    known = [item.name for item in fields(cls)]
+    for name in values:
+        if name not in known:
+            raise ValueError(f"In {where}: {unknown_name(name, known)}")
+    read = {name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    missing = [
+        item.name
+        for item in fields(cls)
+        if item.name not in read and item.default is MISSING and item.default_factory is MISSING
+    ]
+    if missing:
+        raise ValueError(f"In {where}: {', '.join(f'`{name}`' for name in missing)} must be given.")
+    return cls(**read)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        if is_dataclass(value):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError(f"`{where}` must be settings by name, got {value!r}.")
+        return read_settings(hint, value, where)
+    if get_origin(hint) is list and isinstance(value, list):
+        return [_convert(get_args(hint)[0], item, where) for item in value]
+    if get_origin(hint) is dict and isinstance(value, Mapping):
+        inner = get_args(hint)[1]
+        return {str(name): _convert(inner, item, f"{where}.{name}") for name, item in value.items()}
+    if hint is dict and (value is None or isinstance(value, Mapping)):
+        return dict(value or {})
+    if hint in (bool, int, str) and type(value) is hint:
+        return value
+    if hint is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    raise ValueError(f"`{where}` must be {getattr(hint, '__name__', hint)}, got {value!r}.")
+
+
+def unknown_name(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    return f"`{name}` is not known; known are {', '.join(known)}.{hint}"
+
+
+def at_least(where: str, settings: Any, **minima: int) -> None:
+    for name, minimum in minima.items():
+        if getattr(settings, name) < minimum:
+            raise ValueError(f"`{name}` of the {where} must be at least {minimum}, got {getattr(settings, name)}.")
+
+
+__all__ = [
+    "ANCHORS",
+    "Method",
+    "ModelSettings",
+    "TextSettings",
+    "TrainingSettings",
+    "read_settings",
+    "unknown_name",
+]
