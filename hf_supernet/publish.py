@@ -104,7 +104,8 @@ def publish_outputs(
         done.append(publish_supernet(outputs["supernet"], f"{repo_id}-supernet", search_result=search, **hub))
         yield done[-1]
     if search is not None:
-        done.append(publish_search_result(search, f"{repo_id}-search", **hub))
+        supernet = done[-1].repo_id if done else None
+        done.append(publish_search_result(search, f"{repo_id}-search", supernet, **hub))
         yield done[-1]
     if "child" in outputs:
         done.append(publish_child(outputs["child"], repo_id, **hub))

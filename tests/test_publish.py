@@ -58,6 +58,8 @@ def test_a_run_is_published(run, hub, capsys, monkeypatch):
         for path, size in files.items():
             assert f"{size:>15,}  {path}\n" in planned and f"{size:>15,}  {path}\n" in written
     assert "search/result.parquet" in hub.files("user/tiny-supernet", "v1")
+    card = hub.read("user/tiny-search", "README.md", "v1", "dataset").decode()
+    assert "The supernet: [user/tiny-supernet](https://huggingface.co/user/tiny-supernet)." in card
     assert planned.count("would be written") == 4 and "left out  training_args.bin" in planned
     assert "left out  checkpoint-3" in planned and written.count("written: http://127.0.0.1") == 4
 

@@ -22,7 +22,7 @@ of the tasks' training sets (without their labels), fine-tune it on four tasks.
 `DATA` has `text/*/train-*.parquet` and `text/*/validation-*.parquet` with a column `text`, and
 `glue/TASK/{train,validation}.parquet` with GLUE's columns. Each stage is one call of a script in `examples/`; what is
 there already is not run again, so that the command can be repeated after an interruption. The last stage writes
-`examples/benchmarks/results/real_text.json` and the model card of the child.
+`examples/benchmarks/results/real_text.json`, and the cards of the child, the supernet and the search to `model_cards/`.
 """
 
 import argparse
@@ -40,20 +40,18 @@ import datasets
 import pandas as pd
 import torch
 import transformers
-from huggingface_hub import EvalResult
+from real_text_cards import sequences_read, write_cards  # the script beside this one
 from scipy import stats
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModelForMaskedLM
 
 import hf_supernet
 from hf_supernet import Architecture
 from hf_supernet.evaluation.glue import GLUE_TASKS
-from hf_supernet.export import CardFacts, build_card
 from hf_supernet.files import replacing, write_json
 
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results" / "real_text.json"
-CARD = EXAMPLES.parent / "model_cards" / "searched-bert-12x128-magic-at.md"
 
 EPOCHS = {"sst2": 2, "mrpc": 3, "rte": 3, "cola": 3}
 MAX_TRAIN_SAMPLES = 20_000  # of SST-2, the only one of the four with more; dev sets are whole
@@ -212,61 +210,6 @@ def stages() -> list[list[str]]:
     return commands + [glue_command(data, work, arm, task, SEEDS[0]) for arm in ARMS for task in EPOCHS]
 
 
-def sequences_read(folder: Path) -> int:
-    """Of a training, in any number of processes."""
-    results = json.loads((folder / "train_results.json").read_text())
-    return round(results["train_samples_per_second"] * results["train_runtime"])
-
-
-def card_facts(work: Path, rows: dict, search: dict) -> CardFacts:
-    state = json.loads((work / "supernet" / "trainer_state.json").read_text())
-    alone = json.loads((work / "child" / "trainer_state.json").read_text())
-    difference = rows["mean of tasks"]["difference"]
-    adapted = json.loads((work / "adapted" / "trainer_state.json").read_text())
-    results_alone = json.loads((work / "child" / "all_results.json").read_text())
-    results = [
-        EvalResult(
-            task_type="text-classification",
-            dataset_type="nyu-mll/glue",
-            dataset_name=f"GLUE {task.upper()}",
-            dataset_config=task,
-            dataset_split="validation",
-            metric_type="/".join(GLUE_TASKS[task].metrics),
-            metric_name=f"{' and '.join(GLUE_TASKS[task].metrics)}, mean of {len(SEEDS)} fine-tunings",
-            metric_value=round(rows[task]["searched"]["mean"], 2),
-        )
-        for task in EPOCHS
-    ]
-    return CardFacts(
-        name=CARD.stem,
-        description=(
-            "A small English encoder for trying things out, found by weight-sharing architecture search and then trained"
-            " on alone, starting from the supernet's weights. It has read 51 MB of text a few times: it is no match for a"
-            " BERT that has read thousands of times as much. The sentences of the training sets of SST-2, MRPC, RTE and"
-            " CoLA are part of that text, without their labels. Fine-tuned, it is better on average than the same network"
-            f" from random weights: by {difference['mean']:.2f} points over the four tasks, 95 % interval"
-            f" {difference['low']:.2f} to {difference['high']:.2f}; but not on MRPC and RTE, where both are near what the"
-            " commoner label alone would give."
-        ),
-        metadata={"language": "en"},
-        training={
-            "method": "MAGIC-AT: gradual modification, alignment weight 0.1",
-            "text": "English Wikipedia paragraphs (13 MB), public-domain novels (34 MB), sentences of the tasks (4 MB)",
-            "supernet": f"{state['max_steps']:,} steps, {128 * sequences_read(work / 'supernet'):,} tokens",
-            "child alone": f"{alone['max_steps']:,} steps, {128 * sequences_read(work / 'child'):,} tokens",
-            "dev loss": f"{results_alone['eval_loss']:.4f} (Wikipedia and novels, held out)",
-            "then": f"{adapted['num_train_epochs']} epochs over the sentences of the tasks alone",
-            "device": "CPU",
-            "fine-tuning for the results": "learning rates "
-            + ", ".join(f"{rate:g} ({task})" for task, rate in LEARNING_RATES["searched"].items())
-            + f"; {EPOCHS['sst2']} epochs over {MAX_TRAIN_SAMPLES:,} sentences of SST-2, "
-            f"{EPOCHS['rte']} over all of the others; batches of 32",
-        },
-        search=search,
-        results=results,
-    )
-
-
 def report(data: Path, work: Path) -> None:
     rows = summarise(work)
     chosen = json.loads((work / "search" / "chosen.json").read_text())
@@ -275,53 +218,36 @@ def report(data: Path, work: Path) -> None:
     keys = ("step", "eval_loss", "eval_smallest_loss", "eval_largest_loss", "eval_anchor_loss", "eval_random_loss")
     child = AutoModelForMaskedLM.from_pretrained(work / "adapted")
     architecture = Architecture.from_operators(child.config.operators)
-    write_json(
-        RESULTS,
-        {
-            "command": "python examples/benchmarks/real_text.py --data_dir DATA --work_dir WORK"
-            f" --processes {sequences_read(work / 'supernet') // (16 * history['max_steps'])}",
-            "stages": [shlex.join(["python", f"examples/{script}", *options]) for script, *options in stages()],
-            "versions": {
-                module.__name__: module.__version__
-                for module in (hf_supernet, transformers, accelerate, datasets, torch)
-            },
-            "device": platform.processor() or platform.machine(),
-            "seeds": list(SEEDS),
-            "epochs": EPOCHS,
-            "learning_rates": LEARNING_RATES,
-            "max_train_samples": MAX_TRAIN_SAMPLES,
-            "supernet_dev_losses": [
-                {key: entry[key] for key in keys if key in entry}
-                for entry in history["log_history"]
-                if "eval_loss" in entry
-            ],
-            "child_dev_losses": [
-                {key: entry[key] for key in ("step", "eval_loss")}
-                for entry in alone["log_history"]
-                if "eval_loss" in entry
-            ],
-            "architecture": str(architecture),
-            "parameters": child.num_parameters(),
-            "chosen": chosen,
-            "glue": rows,
+    results = {
+        "command": "python examples/benchmarks/real_text.py --data_dir DATA --work_dir WORK"
+        f" --processes {sequences_read(work / 'supernet') // (16 * history['max_steps'])}",
+        "stages": [shlex.join(["python", f"examples/{script}", *options]) for script, *options in stages()],
+        "versions": {
+            module.__name__: module.__version__ for module in (hf_supernet, transformers, accelerate, datasets, torch)
         },
-    )
-    found = json.loads((work / "search" / "search.json").read_text())
-    searching = {
-        "strategy": "evolutionary search for the least dev loss through the supernet",
-        "limits": "parameters without the head at most 2,150,000, latency at most 6.5 ms",
-        "children evaluated": len(pd.read_parquet(work / "search" / "result.parquet")),
-        "dev loss with the supernet's weights": f"{chosen['loss']:.4f}",
-        "latency, sum of its operators": f"{1e3 * chosen['latency_predicted']:.2f} ms",
-        "latency, measured as a whole": f"{1e3 * chosen['latency_measured']:.2f} ms",
-        "latency measured on": f"{found['device']['name']}, {chosen['latency_conditions']}",
+        "device": platform.processor() or platform.machine(),
+        "seeds": list(SEEDS),
+        "epochs": EPOCHS,
+        "learning_rates": LEARNING_RATES,
+        "max_train_samples": MAX_TRAIN_SAMPLES,
+        "supernet_dev_losses": [
+            {key: entry[key] for key in keys if key in entry}
+            for entry in history["log_history"]
+            if "eval_loss" in entry
+        ],
+        "child_dev_losses": [
+            {key: entry[key] for key in ("step", "eval_loss")}
+            for entry in alone["log_history"]
+            if "eval_loss" in entry
+        ],
+        "architecture": str(architecture),
+        "parameters": child.num_parameters(),
+        "chosen": chosen,
+        "glue": rows,
     }
-    card = build_card(
-        child, CARD.stem, card_facts(work, rows, searching), False, AutoTokenizer.from_pretrained(work / "adapted")
-    )
-    with replacing(CARD) as temporary:
-        temporary.write_text(str(card), encoding="utf-8")
-    print(f"Wrote {RESULTS} and {CARD}")
+    write_json(RESULTS, results)
+    cards = write_cards(data, work, results, supernet_command(data, work)[1:])
+    print(f"Wrote {', '.join(map(str, [RESULTS, *cards]))}")
 
 
 def main(argv: list[str] | None = None) -> None:

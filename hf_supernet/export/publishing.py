@@ -165,7 +165,7 @@ def publish_supernet(
 
 
 def publish_search_result(
-    result: SearchResult | str | os.PathLike, repo_id: str, **hub: Unpack[HubOptions]
+    result: SearchResult | str | os.PathLike, repo_id: str, supernet: str | None = None, **hub: Unpack[HubOptions]
 ) -> Publication:
     """
     Publishes a search as a data set repository: its table, its settings, its plots, and a card made from them.
@@ -175,6 +175,8 @@ def publish_search_result(
             A search, or the output folder of one, whose latency table and chosen child are published too.
         repo_id (`str`):
             The repository (`"user/name"`).
+        supernet (`str`, *optional*):
+            The repository of the supernet, for the card, where the search was given a folder.
         hub:
             See [`HubOptions`]: `private`, `revision`, `token`, `commit_message`, `dry_run`.
 
@@ -196,7 +198,7 @@ def publish_search_result(
                 "chosen": read_json(folder / CHOSEN_NAME),
                 "latency_table": read_json(folder / LATENCY_TABLE_NAME),
             }
-        card = str(search_card(result, repo_id, plots, **records))
+        card = str(search_card(result, repo_id, plots, supernet=supernet, **records))
         kept = left_out(folder, files) if folder is not None else ()
         return publish_files(files, card, "search", repo_id, "dataset", left_out=kept, **hub)
 

@@ -24,7 +24,7 @@ from ..cards.architecture import operator_legend
 from ..cards.citations import methods_of, papers_of
 from ..cards.rendering import render
 from ..cards.sections import join_card
-from ..local_paths import public_name, public_values
+from ..local_paths import is_local, public_name, public_values
 from ..search.result import TABLE_NAME, SearchResult
 
 
@@ -49,6 +49,7 @@ def search_card(
     plots: Sequence[str] = (),
     chosen: Mapping[str, Any] | None = None,
     latency_table: Mapping[str, Any] | None = None,
+    supernet: str | None = None,
 ) -> DatasetCard:
     """
     The card of a search.
@@ -64,6 +65,8 @@ def search_card(
             The child that was chosen, as in the `chosen.json` of `search_architecture.py`.
         latency_table (`dict[str, Any]`, *optional*):
             What a [`LatencyTable`] saved: where its `device` and `settings` are, the card has them.
+        supernet (`str`, *optional*):
+            The supernet's repository on the Hub, where that is not what the search was given.
 
     Returns:
         [`~huggingface_hub.DatasetCard`]: metadata and text.
@@ -82,7 +85,7 @@ def search_card(
         title=title,
         name=name,
         number=len(result),
-        supernet=public_name(info["supernet"]) if info.get("supernet") else None,
+        supernet=_link(supernet or result.info.get("supernet")),
         plots=plots,
         chosen=_chosen_rows(chosen or {}),
         headings=[heading for heading, *_ in shown.values()],
@@ -188,9 +191,16 @@ def _limit(column: str, limits: Mapping[str, float | None]) -> str:
 
 
 def _circumstances(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the search ran: without the build of the system, which tells nothing and is in `search.json`."""
-    device = {f"device: {label}": value for label, value in info.get("device", {}).items() if label != "system"}
-    return device | dict(info.get("versions", {}))
+    """Where the search ran: what `search.json` has beside that, such as the build of the system, tells a reader nothing."""
+    device = info.get("device", {})
+    return {"device": device.get("name"), "cores": device.get("cores"), **info.get("versions", {})}
+
+
+def _link(supernet: str | None) -> str | None:
+    if supernet is None:
+        return None
+    name = public_name(supernet)
+    return f"`{name}`" if is_local(supernet) else f"[{name}](https://huggingface.co/{name})"
 
 
 def _limits(result: SearchResult) -> list[str]:
@@ -199,8 +209,8 @@ def _limits(result: SearchResult) -> list[str]:
     ]
     if "latency" in result.table:
         limits.append(
-            "A latency is the sum of what its operators take one by one, on one device: a whole model takes longer or"
-            " less, and on another device the order may be another."
+            "A latency is the sum of what the operators take one by one, on one device. A whole model may take longer or"
+            " shorter, and another device may put the children in another order."
         )
     return limits
 

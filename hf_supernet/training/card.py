@@ -203,9 +203,11 @@ def _space_rows(model: SupernetBertPreTrainedModel) -> dict[str, Any]:
         rows |= {f"candidates of layer {index}": names for index, names in enumerate(lists)}
     table = parameter_table(config, space)
     least, most = (space.cost(extreme(table), table) for extreme in (space.cheapest, space.dearest))
+    operators = [operator for layer in space.candidates for operator in layer]
+    has_identities = any(operator.kind == "identity" for operator in operators)
     return rows | {
-        "in the name of a child": operator_legend(operator for layer in space.candidates for operator in layer),
-        "identities": config.identity_placement,
+        "in the name of a child": operator_legend(operators),
+        "identities": config.identity_placement if has_identities else None,
         "paths": f"{space.num_paths():,}",
         "parameters of the supernet": f"{model.num_parameters():,}",
         "parameters of a child, without a head": f"{least:,} to {most:,}",

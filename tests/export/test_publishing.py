@@ -331,7 +331,7 @@ def test_a_search(result, hub, tmp_path):
         "| constraints | parameters at most 6,000; latency (ms) at least 1.00 and at most 6.50 |",
         "| dev data (fingerprint) | 5ae8 |",
         "| torch | 2 |",
-        "| device: name | a \\| b |",
+        "| device | a \\| b |",
         "The supernet: `supernet`.",
         "`A4` is attention with 4 heads, `C3` is a separable convolution over 3 tokens, `F37` is a feed-forward with 37",
         'snapshot_download("user/search", repo_type="dataset")',
