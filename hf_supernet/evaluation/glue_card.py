@@ -28,6 +28,7 @@ from ..cards.rendering import render
 from ..cards.sections import write_card_section
 from ..local_paths import is_local, public_name
 from ..models.searched_bert import SearchedBertPreTrainedModel
+from ..models.supernet_bert import SupernetBertPreTrainedModel
 from .glue import GLUE_TASKS
 
 
@@ -157,7 +158,9 @@ class FineTuningCard:
     def text(self) -> str:
         """The section of the card, in Markdown."""
         start = public_name(self.start)
-        model, is_child = self._model, isinstance(self._model, SearchedBertPreTrainedModel)
+        model = self._model
+        is_supernet = isinstance(model, SupernetBertPreTrainedModel)  # whose class is one of a child's as well
+        is_child = isinstance(model, SearchedBertPreTrainedModel) and not is_supernet
         language = "en" if self.task_name else None
         methods = ["distillation"] * ("teacher" in self.hyperparameters) + ["glue"] * bool(self.task_name)
         return render(
@@ -168,6 +171,7 @@ class FineTuningCard:
             data=self.data_name,
             origin=f"random weights, with the configuration of `{start}`" if self.random_init else f"`{start}`",
             is_child=None if model is None else is_child,
+            is_supernet=is_supernet,
             usage="\n".join(self.usage),
             rows=self.metrics.get("eval_samples"),
             scores={name: f"{value:.4f}" for name, value in self.scores.items()},

@@ -16,7 +16,13 @@ import yaml
 from huggingface_hub import ModelCard
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
-from hf_supernet import SearchedBertConfig, SearchedBertForQuestionAnswering, SearchedBertForSequenceClassification
+from hf_supernet import (
+    SearchedBertConfig,
+    SearchedBertForQuestionAnswering,
+    SearchedBertForSequenceClassification,
+    SupernetBertConfig,
+    SupernetBertForSequenceClassification,
+)
 from hf_supernet.evaluation.glue_card import FineTuningCard
 from hf_supernet.evaluation.squad_card import SquadCard
 
@@ -79,6 +85,14 @@ def test_a_child(tokenizer):
     ):
         assert limit in text.partition("## Limits")[2], limit
     assert "xu2021nasbert" in text and "wang2019glue" in text and "\n\n\n" not in text
+
+
+def test_a_supernet_that_was_fine_tuned_on_one_path_has_no_table(tokenizer):
+    config = SupernetBertConfig(num_hidden_layers=2, candidate_operators=OPERATORS, **SIZES)
+    card = make_card(task_name=None, data_name="local files")
+    card.describe(SupernetBertForSequenceClassification(config), tokenizer)
+    assert headings(card.text()) == ["# tuned", "## How to load it", "## Limits"]
+    assert "import hf_supernet  # registers" in card.text() and "trust_remote_code" not in card.text()
 
 
 def test_a_plain_bert_has_no_table(tokenizer):
