@@ -32,6 +32,7 @@ The options can also come from one `.json` or `.yaml` file: `python examples/run
 
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from transformers import (
     AutoModelForMaskedLM,
@@ -51,6 +52,8 @@ from hf_supernet.scripts import (
     run_script,
     set_up_logging,
 )
+from hf_supernet.training.finetuning_trainer import hyperparameters
+from hf_supernet.training.masked_lm_card import MaskedLMCard
 from hf_supernet.training.masked_lm_trainer import MaskedLMTrainer, NewMasksEveryEpoch
 
 
@@ -70,6 +73,18 @@ def prepare_data(data_args: TextArguments, training_args: TrainingArguments, tok
         tokenized = tokenize_corpus(corpus, tokenizer, data_args.max_seq_length, data_args.text_column, data_args.pack)
     train, dev = tokenized["train"], tokenized["validation"]
     return train, dev if data_args.max_eval_samples is None else dev.take(data_args.max_eval_samples)
+
+
+def make_card(model_args: ModelArguments, data_args: TextArguments, training_args: TrainingArguments) -> MaskedLMCard:
+    settings = hyperparameters(training_args)
+    return MaskedLMCard(
+        model_name=training_args.hub_model_id or Path(training_args.output_dir).resolve().name,
+        start=model_args.model_name_or_path,
+        random_init=False,
+        data_name=data_args.description,
+        dataset_name=data_args.hub_dataset,
+        hyperparameters=settings and settings | {"tokens of a sequence": data_args.max_seq_length},
+    )
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
@@ -94,6 +109,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         processing_class=tokenizer,
         callbacks=[NewMasksEveryEpoch(collator)],
     )
+    trainer.card = make_card(model_args, data_args, training_args)
+    trainer.card.describe(model, tokenizer)
     metrics: dict[str, float] = {}
     if training_args.do_train:
         result = trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
@@ -107,6 +124,11 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         trainer.log_metrics("eval", evaluated)
         trainer.save_metrics("eval", evaluated)
         metrics |= evaluated
+    trainer.card.metrics.update(metrics)
+    if training_args.push_to_hub:
+        trainer.push_to_hub()
+    elif training_args.do_train:
+        trainer.create_model_card()
     return metrics
 
 

@@ -63,6 +63,7 @@ class FineTuningCard:
             The results so far, with the Trainer's names (`eval_accuracy`, `eval_accuracy_mm`, `eval_samples`).
     """
 
+    section: ClassVar[str] = SECTION
     description: ClassVar[str] = "Text classifier"
     pipeline_tag: ClassVar[str] = "text-classification"
 
@@ -193,4 +194,4 @@ class FineTuningCard:
         Returns:
             `Path`: The file.
         """
-        return write_card_section(Path(folder) / "README.md", SECTION, self.text(), self.data())
+        return write_card_section(Path(folder) / "README.md", self.section, self.text(), self.data())

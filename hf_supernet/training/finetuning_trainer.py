@@ -21,17 +21,17 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import HubStrategy, unwrap_peft_model
 
-from ..evaluation.glue_card import SECTION, FineTuningCard
+from ..evaluation.glue_card import FineTuningCard
 from ..files import filling_folder
 from .distillation import Teacher
 from .distributed import set_find_unused_parameters
-from .hub_card import HubCardMixin
+from .hub_card import OwnCardMixin
 from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 
 
-class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
+class FineTuningTrainer(FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
     """
     A `Trainer` that counts the loss once, learns from a teacher too, and writes our model card.
 
@@ -50,8 +50,6 @@ class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, OwnRowsMixin, WholeMode
         **kwargs:
             The arguments of `Trainer`.
     """
-
-    card_section = SECTION
 
     def __init__(self, card: FineTuningCard, teacher: Teacher | None = None, **kwargs):
         model, args = kwargs["model"], kwargs["args"]
@@ -121,11 +119,6 @@ class FineTuningTrainer(FinishedRunsMixin, HubCardMixin, OwnRowsMixin, WholeMode
         self.log_metrics("train", metrics)
         self.save_metrics("train", metrics)
         self.save_state()
-
-    def create_model_card(self, *args, **kwargs) -> None:
-        if self.is_world_process_zero():
-            self.fetch_hub_card()
-            self.card.write(self.args.output_dir)
 
 
 def hyperparameters(args: TrainingArguments) -> dict[str, Any]:

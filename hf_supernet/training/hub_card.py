@@ -11,10 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+"""The model card of a `Trainer`'s output folder, and the one on the Hub."""
 
 from pathlib import Path
 from typing import ClassVar
 
+from ..evaluation.glue_card import FineTuningCard
 from ..hub import fetch_card
 
 
@@ -40,4 +42,25 @@ class HubCardMixin:
             fetch_card(path, self.card_section, self.hub_model_id, self.args.hub_revision, self.args.hub_token)
 
 
-__all__ = ["HubCardMixin"]
+class OwnCardMixin(HubCardMixin):
+    """
+    For a [`~transformers.Trainer`]: its card is one of ours, in place of the Trainer's draft.
+
+    Attributes:
+        card (`FineTuningCard`): the card; until it is set, none is written.
+    """
+
+    card: FineTuningCard | None = None
+
+    @property
+    def card_section(self) -> str:
+        return self.card.section if self.card is not None else FineTuningCard.section
+
+    def create_model_card(self, *args, **kwargs) -> None:
+        """Writes the card; where there is one, only its section and its metadata are replaced."""
+        if self.card is not None and self.is_world_process_zero():
+            self.fetch_hub_card()
+            self.card.write(self.args.output_dir)
+
+
+__all__ = ["HubCardMixin", "OwnCardMixin"]

@@ -24,12 +24,13 @@ from transformers.modeling_outputs import MaskedLMOutput
 from ..data.masking import MaskingCollator
 from ..models.searched_bert import SearchedBertForMaskedLM
 from .distributed import set_find_unused_parameters
+from .hub_card import OwnCardMixin
 from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin
 from .saving import WholeModelsMixin
 
 
-class MaskedLMTrainer(FinishedRunsMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
+class MaskedLMTrainer(FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
     """
     A [`~transformers.Trainer`] for masked-language modelling with a [`MaskingCollator`].
 

@@ -21,7 +21,7 @@ import torch
 from transformers import AutoModelForMaskedLM, BertTokenizer
 
 from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM
-from hf_supernet.export import to_bert
+from hf_supernet.export import publish_child, to_bert
 
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
@@ -86,6 +86,35 @@ def test_the_child_learns_and_stays_what_it_is(tmp_path, text, plain):
     assert not torch.equal(trained.get_input_embeddings().weight, before.get_input_embeddings().weight)
     untrained = run_child_mlm.main(arguments(model, text, tmp_path / "eval", "--do_eval"))
     assert metrics["eval_loss"] < untrained["eval_loss"]
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_card(tmp_path, text, plain, hub, monkeypatch):
+    model, output = save_child(tmp_path / "child", plain), tmp_path / "trained"
+    output.mkdir()
+    (output / "README.md").write_text("---\nlicense: mit\n---\n\nA word of my own.\n")
+    metrics = run_child_mlm.main(arguments(model, text, output, "--do_train", "--do_eval"))
+    card = (output / "README.md").read_text()
+    for part in (
+        "license: mit",
+        "A word of my own.",
+        "Masked language model with",
+        "trained on local files, starting from `child`.",
+        f"| loss | {metrics['eval_loss']:.4f} |",
+        "| tokens of a sequence | 16 |",
+        "- It reads at most 32 tokens at a time",
+    ):
+        assert card.count(part) == 1, part
+    assert ("`A4-C3`" in card) is (not plain) and str(tmp_path) not in card and "model-index" not in card
+    monkeypatch.chdir(tmp_path)  # the card calls the model by the name of its folder
+    names = {}
+    exec(card.split("```python\n")[1].split("```")[0], names)
+    assert {answer["token_str"] for answer in names["answer"]} <= set(WORDS)
+
+    published = publish_child(output, "user/trained")
+    assert "training_args.bin" not in {path.name for path in output.iterdir()}
+    assert {"README.md", "model.safetensors", "tokenizer.json"} <= set(published.files)
+    assert "A word of my own." in hub.read("user/trained", "README.md").decode()
 
 
 def test_documents_of_their_own(tmp_path, text, monkeypatch):

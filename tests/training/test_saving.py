@@ -87,7 +87,8 @@ def test_processes_that_do_not_save_write_nothing(trainer, monkeypatch, tmp_path
 def test_all_trainers_of_the_package_save_whole_models():
     from hf_supernet.training import SupernetTrainer
     from hf_supernet.training.finetuning_trainer import FineTuningTrainer
+    from hf_supernet.training.masked_lm_trainer import MaskedLMTrainer
 
-    for trainer_class in (SupernetTrainer, FineTuningTrainer):
+    for trainer_class in (SupernetTrainer, FineTuningTrainer, MaskedLMTrainer):
         assert trainer_class._save is WholeModelsMixin._save
         assert trainer_class._push_from_checkpoint is WholeModelsMixin._push_from_checkpoint
