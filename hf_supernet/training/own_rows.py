@@ -20,7 +20,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.data_loader import BatchSamplerShard, DataLoaderDispatcher, SkipBatchSampler
 from accelerate.utils import find_batch_size
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 
 def own_rows(accelerator: Accelerator, batch: Mapping[str, Any]) -> tuple[Mapping[str, Any], float]:
@@ -79,6 +80,15 @@ class OwnRowsMixin:
 
     A batch of which not all counts has the factor of its mean, `row_factor`, beside the inputs; `compute_loss` takes it out.
     """
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        sampler = super()._get_train_sampler(train_dataset)
+        if isinstance(sampler, LengthGroupedSampler) and self.args.world_size > 1:
+            # It would draw from the global generator, which dropout moves on differently on each process: from the second
+            # epoch on each would go through the rows in an order of its own, and some would come twice and others never.
+            seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+            sampler.generator = torch.Generator().manual_seed(seed)
+        return sampler
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
