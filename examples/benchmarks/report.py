@@ -115,6 +115,53 @@ def real_text_section(results: dict[str, Any]) -> list[str]:
     ]
 
 
+def glue_table(results: dict[str, Any]) -> list[str]:
+    """The searched child against a plain BERT, all tasks."""
+    rows = []
+    for task, row in results["glue"].items():
+        models = [f"{row[model]['mean']:.2f} ± {row[model]['sd']:.2f}" for model in results["models"]]
+        difference = row["difference"]
+        interval = f"{difference['mean']:+.2f} [{difference['low']:+.2f}, {difference['high']:+.2f}]"
+        sizes = [
+            f"{results[part][task]:,}" if task in results[part] else "" for part in ("train_samples", "dev_samples")
+        ]
+        rows.append([task, *sizes, *models, interval])
+    child, bert = (results["models"][name] for name in ("searched", "bert"))
+    head = [
+        f"task, {len(results['seeds'])} seeds",
+        "trained on",
+        "dev rows",
+        f"searched child, {child['parameters']:,} parameters",
+        f"plain BERT, {bert['parameters']:,} parameters",
+        "difference, 95 % interval",
+    ]
+    return [
+        *table(head, rows),
+        "",
+        "The task's metric (for two metrics: the mean of both) in percent, ± the standard deviation over seeds; the difference"
+        " is paired by seed, its interval is Student's. Both have read the same text: the BERT as many tokens as the supernet"
+        " and the child together, in batches of one size and with one schedule, that of the child, after which their dev losses"
+        f" were {child['pretraining_dev_loss']:.2f} (child) and {bert['pretraining_dev_loss']:.2f} (BERT); then both the"
+        " sentences of SST-2, MRPC, RTE and CoLA. The fine-tuning has the same settings for both, which were tuned for neither."
+        " QNLI, MNLI and QQP have a part of their official training rows, QQP's dev rows are a part of those, and MNLI's are"
+        " the matched ones.",
+    ]
+
+
+def glue_table_section(results: dict[str, Any]) -> list[str]:
+    return [
+        "### glue_table",
+        "",
+        f"`{results['command']}`, seeds {', '.join(map(str, results['seeds']))}. The commands that it runs:",
+        "",
+        "```bash",
+        *results["stages"],
+        "```",
+        "",
+        *glue_table(results),
+    ]
+
+
 def summary(results: Path) -> list[str]:
     """The figures that the project's own README shows: those with a target, on one line each."""
     rows = []
@@ -135,6 +182,9 @@ def summary(results: Path) -> list[str]:
     if real_text.is_file():
         found = json.loads(real_text.read_text(encoding="utf-8"))
         lines += ["", *real_text_table(found)]
+    against_bert = results / "glue_table.json"
+    if against_bert.is_file():
+        lines += ["", *glue_table(json.loads(against_bert.read_text(encoding="utf-8")))]
     return lines
 
 
@@ -163,9 +213,10 @@ def sections(results: Path) -> list[str]:
         path = results / f"{name}.json"
         if path.is_file():
             lines += [*section(json.loads(path.read_text(encoding="utf-8"))), ""]
-    real_text = results / "real_text.json"
-    if real_text.is_file():
-        lines += [*real_text_section(json.loads(real_text.read_text(encoding="utf-8"))), ""]
+    for name, write in (("real_text", real_text_section), ("glue_table", glue_table_section)):
+        path = results / f"{name}.json"
+        if path.is_file():
+            lines += [*write(json.loads(path.read_text(encoding="utf-8"))), ""]
     return lines
 
 
