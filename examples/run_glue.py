@@ -76,6 +76,7 @@ from hf_supernet.data.glue import GlueData, load_glue_data
 from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.files import replacing
 from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, run_script, set_up_logging
+from hf_supernet.training.best_metric import check_best_metric
 from hf_supernet.training.distillation import DistillationArguments
 from hf_supernet.training.early_stopping import EarlyStoppingArguments
 from hf_supernet.training.finetuning import ClassifierArguments, fine_tuning_card, load_classifier
@@ -182,6 +183,9 @@ def fine_tune(
     with training_args.main_process_first(desc="loading the data"):
         data = load_glue_data(data_args, used_kinds(training_args), model_args.cache_dir, model_args.token)
     trains = training_args.do_train
+    if trains:
+        scores = () if training_args.prediction_loss_only else data.score_names
+        check_best_metric(training_args, ("loss", *scores))
     model, tokenizer = load_classifier(model_args, data_args, data, trains)
     teacher = distillation_args.load_teacher(model, tokenizer, data_args.max_seq_length, trains, **model_args.hub)
     tokenized = tokenize(data, data_args, training_args, tokenizer, model.config)

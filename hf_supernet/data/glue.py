@@ -64,6 +64,12 @@ class GlueData:
         """The task whose metric applies; other data is scored by accuracy, other regressions by their correlations."""
         return self.task_name or ("stsb" if self.is_regression else "sst2")
 
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """What [`~GlueData.score`] answers with."""
+        names = GLUE_TASKS[self.metric_name].metrics
+        return names if len(names) == 1 else (*names, "combined_score")
+
     def splits_of(self, kind: str) -> dict[str, Dataset]:
         """
         The splits of one kind, each with the ending its metrics get.

@@ -46,6 +46,14 @@ class ChildrenEvaluationMixin:
             children[f"random_{index}"] = space.sample(generator)
         return children
 
+    def loss_names(self) -> set[str]:
+        """The metrics of [`~SupernetTrainer.evaluate`] without `compute_metrics`, without their prefix."""
+        names = _name_scores(dict.fromkeys(self.evaluation_children(), 0.0), "loss").keys() | {"loss"}
+        if self.anchor is not None:  # the first step has one, if there is none yet
+            names |= {"anchor_loss"}
+        sets = [f"{name}_" for name in self.eval_dataset] if isinstance(self.eval_dataset, Mapping) else [""]
+        return {f"{prefix}{name}" for prefix in sets for name in names}
+
     def evaluate(
         self,
         eval_dataset: str | Dataset | dict[str, Dataset] | None = None,

@@ -33,6 +33,7 @@ from ..models.supernet_bert import SupernetBertPreTrainedModel
 from ..samplers import ArchitectureSampler
 from .alignment import AlignmentLoss, Anchor
 from .arguments import SupernetTrainingArguments
+from .best_metric import check_best_metric
 from .callbacks import SupernetCallback
 from .card import SECTION, SupernetFacts, supernet_card_data, supernet_card_text
 from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
@@ -75,8 +76,9 @@ class SupernetTrainer(
             As for [`~transformers.Trainer`].
 
     Raises:
-        ValueError: for a model that is no supernet, an alignment without a dev set, and forms of parallel training that
-            split a model, copy it to several devices in one process, or give processes unlike numbers of batches.
+        ValueError: for a model that is no supernet, an alignment without a dev set, a `metric_for_best_model` that no
+            evaluation gives (known beforehand without `compute_metrics`), and forms of parallel training that split a
+            model, copy it to several devices in one process, or give processes unlike numbers of batches.
     """
 
     # The loss is divided by the labels of all micro-batches and processes of a step.
@@ -124,6 +126,8 @@ class SupernetTrainer(
                     "`alignment_weight` needs an `eval_dataset`: the anchor is the best child on dev data."
                 )
             self.anchor = Anchor(Evaluator(model, self._anchor_batches(), self.accelerator.autocast))
+        if self.compute_metrics is None:
+            check_best_metric(args, self.loss_names())
         self._architecture: Architecture | None = None
         self._architectures_in_step = 1
         self._num_tokens_in_step: torch.Tensor | None = None

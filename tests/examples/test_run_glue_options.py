@@ -262,6 +262,20 @@ def test_early_stopping_counts_on_when_a_run_is_resumed(models, teacher, tmp_pat
         run("trainer", models["bert"], tmp_path / "slip", early_stopping_patience=2)
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({}, r'must be one of accuracy, combined_score, f1, loss; got "acuracy" \(did you mean "accuracy"\?\)'),
+        ({"task_name": "sst2", "text_column_names": "sentence1"}, r'must be one of accuracy, loss; got "acuracy"'),
+        ({"prediction_loss_only": True}, r'must be one of loss; got "acuracy"'),
+    ],
+)
+def test_a_best_metric_that_there_is_not(more, message, models, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_glue, "load_classifier", lambda *_: pytest.fail("the model was loaded"))
+    with pytest.raises(ValueError, match=f"`metric_for_best_model` {message}"):
+        run("trainer", models["bert"], tmp_path, eval_strategy="epoch", metric_for_best_model="acuracy", **more)
+
+
 def test_seeds_without_a_training(models, tmp_path):
     with pytest.raises(ValueError, match="`seeds` are those of a training, and there is none"):
         run("trainer", models["with_head"], tmp_path, seeds=[1, 2], do_train=None)

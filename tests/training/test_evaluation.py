@@ -100,6 +100,24 @@ def test_evaluation_of_several_sets_with_workers_that_stay(make_trainer):
         make_trainer("none", options={"eval_dataset": None}).evaluate()
 
 
+def test_a_best_metric_that_no_evaluation_gives(make_trainer):
+    """Found when the trainer is made; every name that is allowed is one that an evaluation has."""
+    best = {"eval_strategy": "steps", "eval_steps": 2, "save_strategy": "steps", "save_steps": 2} | MAGIC_AT
+    best |= {"load_best_model_at_end": True}
+    with pytest.raises(ValueError, match=r'one of anchor_loss, .*; got "random_los" \(did you mean "random_loss"\?\)'):
+        make_trainer(metric_for_best_model="random_los", **best)
+    sets = {"web": make_dataset(5, seed=2), "books": make_dataset(6, seed=3)}
+    with pytest.raises(ValueError, match=r'books_loss, .*; got "loss"'):
+        make_trainer(options={"eval_dataset": sets}, metric_for_best_model="loss", **best)
+    trainer = make_trainer(options={"eval_dataset": sets}, metric_for_best_model="eval_web_anchor_loss", **best)
+    set_anchor(trainer)
+    assert {f"eval_{name}" for name in trainer.loss_names()} <= trainer.evaluate().keys()
+    trainer.train()
+    assert trainer.state.best_metric == min(logs_of(trainer, "eval_web_anchor_loss")[1:])
+    make_trainer(options=METRICS, metric_for_best_model="accurracy", **best)  # known at the first evaluation only
+    make_trainer(metric_for_best_model="random_los", **MAGIC_AT)  # and never asked for
+
+
 @pytest.mark.parametrize("empty", [{}, []])
 def test_alignment_without_dev_data(make_trainer, empty):
     with pytest.raises(ValueError, match="`eval_dataset` is empty"):
