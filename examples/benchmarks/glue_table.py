@@ -34,6 +34,7 @@ from pathlib import Path
 
 import accelerate
 import datasets
+import numpy as np
 import pandas as pd
 import torch
 import transformers
@@ -44,12 +45,15 @@ from real_text import (  # the script beside this one
     interval,
     run,
     sequences_read,
+    text_arguments,
     write_task_text,
 )
 from transformers import AutoModelForMaskedLM, AutoTokenizer, set_seed
 
 import hf_supernet
 from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM, export_child
+from hf_supernet.data import MaskingCollator, tokenize_corpus
+from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.evaluation.glue import GLUE_TASKS
 from hf_supernet.evaluation.glue_benchmark import RESULTS_NAME
 from hf_supernet.files import replacing, write_json
@@ -198,6 +202,22 @@ def summarise(rows: pd.DataFrame) -> dict[str, dict]:
     }
 
 
+def loss_of_frequencies(data: Path, work: Path) -> float:
+    """The dev loss of one who knows how frequent each token is in the training text, and reads nothing."""
+    files = text_arguments(data, work)
+    first, second = files.index("--train_file"), files.index("--validation_file")
+    arguments = TextArguments(train_file=files[first + 1 : second], validation_file=files[second + 1 :])
+    tokenizer = AutoTokenizer.from_pretrained(work / "adapted")
+    tokenized = tokenize_corpus(arguments.load(seed=43), tokenizer, arguments.max_seq_length)
+    counts = np.ones(len(tokenizer))  # one more for each, for those that are not there
+    for batch in tokenized["train"].with_format("numpy").iter(batch_size=1000):
+        counts += np.bincount(np.concatenate(list(batch["input_ids"])), minlength=len(counts))
+    counts[tokenizer.all_special_ids] = 0  # never masked, so never to be predicted
+    dev = tokenized["validation"].take(256)
+    labels = MaskingCollator(tokenizer, seed=43).frozen()([dev[index] for index in range(len(dev))])["labels"].numpy()
+    return float(-np.log(counts[labels[labels != -100]] / counts.sum()).mean())
+
+
 def report(data: Path, work: Path) -> None:
     rows = pd.concat([pd.read_parquet(work / "glue_table" / model / RESULTS_NAME) for model in MODELS])
     models = {name: AutoModelForMaskedLM.from_pretrained(folder) for name, folder in model_folders(work).items()}
@@ -237,6 +257,7 @@ def report(data: Path, work: Path) -> None:
             },
             "train_samples": {task: int(part["train_samples"].iloc[0]) for task, part in rows.groupby("task")},
             "dev_samples": {task: int(part["eval_samples"].iloc[0]) for task, part in rows.groupby("task")},
+            "dev_loss_of_token_frequencies": loss_of_frequencies(data, work),
             "glue": summarise(rows),
         },
     )

@@ -141,7 +141,8 @@ def glue_table(results: dict[str, Any]) -> list[str]:
         "The task's metric (for two metrics: the mean of both) in percent, ± the standard deviation over seeds; the difference"
         " is paired by seed, its interval is Student's. Both have read the same text: the BERT as many tokens as the supernet"
         " and the child together, in batches of one size and with one schedule, that of the child, after which their dev losses"
-        f" were {child['pretraining_dev_loss']:.2f} (child) and {bert['pretraining_dev_loss']:.2f} (BERT); then both the"
+        f" were {child['pretraining_dev_loss']:.2f} (child) and {bert['pretraining_dev_loss']:.2f} (BERT);"
+        f" who predicts by the frequency of the tokens alone has {results['dev_loss_of_token_frequencies']:.2f}. Then both read the"
         " sentences of SST-2, MRPC, RTE and CoLA. The fine-tuning has the same settings for both, which were tuned for neither."
         " QNLI, MNLI and QQP have a part of their official training rows, QQP's dev rows are a part of those, and MNLI's are"
         " the matched ones.",
