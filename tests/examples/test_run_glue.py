@@ -352,20 +352,3 @@ def test_as_commands(models, tmp_path):
     for name in ("trainer", "trainer_launched", "loop", "loop_launched"):
         assert "eval_f1" in json.loads((tmp_path / name / "all_results.json").read_text())
         assert (tmp_path / name / "model.safetensors").is_file()
-
-
-@pytest.mark.slow
-def test_two_processes_train_like_one(models, tmp_path):
-    """The gradient is the mean over the rows of both, not twice that; no row of the validation split is counted twice."""
-    given = {"do_train": True, "do_eval": True, "max_steps": 1, "save_strategy": "no", "optim": "sgd"}
-    given |= {"learning_rate": 0.1, "max_grad_norm": 1e9}
-    batches = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
-    line = options(models["with_head"], tmp_path / "two", **batches, **given)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    run_commands([*torchrun, "examples/run_glue.py", *line])
-    assert "| batch size | 16 |" in (tmp_path / "two" / "README.md").read_text()  # there were two
-    one = run("trainer", models["with_head"], tmp_path / "one", per_device_train_batch_size=16, **given)
-    two = json.loads((tmp_path / "two" / "all_results.json").read_text())
-    assert same_weights(tmp_path / "one", tmp_path / "two", atol=1e-6)
-    for name in ("eval_accuracy", "eval_f1", "eval_samples"):
-        assert two[name] == pytest.approx(one[name], abs=1e-6), name
