@@ -286,14 +286,22 @@ def describe_chosen(result: SearchResult, table: LatencyTable, config: SupernetB
         "latency_conditions": f"batch {settings.batch_size} x {settings.sequence_length} tokens, {settings.dtype},"
         f" {settings.num_threads} CPU thread(s)",
     }
-    here = describe_device(settings.device)["name"]
-    if here == table.device["name"]:
+    if is_here(table.device["name"], settings.device):
         measured = table.measure_child(config, best["architecture"])
         chosen |= {"latency_measured": measured.median, "latency_measured_iqr": measured.iqr}
         logger.info(f"Latency of the chosen child: predicted {1e3 * best['latency']:.3f} ms, measured {measured}")
     else:
-        logger.info(f"The latencies are of '{table.device['name']}', this is '{here}': not measured again")
+        logger.info(f"The latencies are of '{table.device['name']}', which is not here: not measured again")
     return chosen
+
+
+def is_here(name: str, device: str) -> bool:
+    """Whether this machine has `device`, and it is the one of that name."""
+    try:
+        check_device(device)
+    except ValueError:
+        return False
+    return describe_device(device)["name"] == name
 
 
 def card_facts(result: SearchResult, chosen: dict[str, Any], table: LatencyTable, args: SearchArguments) -> CardFacts:

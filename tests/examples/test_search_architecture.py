@@ -28,7 +28,7 @@ from accelerate.state import AcceleratorState, GradientState
 from transformers import AutoModelForMaskedLM, BertTokenizer
 
 from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
-from hf_supernet.search import LatencyTable, ParameterCost, SearchResult
+from hf_supernet.search import LatencyTable, ParameterCost, SearchResult, describe_device
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,6 +261,13 @@ def test_an_old_search_is_not_overwritten_and_not_continued_with_other_data(inpu
         search_architecture.main(arguments(inputs, finished, resume=True, max_eval_samples=13, generations=4))
     _states_reset()
     assert (finished / "result.parquet").read_bytes() == before
+
+
+def test_a_table_of_a_device_that_is_not_here_is_not_measured_again():
+    here = describe_device("cpu")["name"]
+    assert search_architecture.is_here(here, "cpu")
+    assert not search_architecture.is_here(f"not {here}", "cpu")
+    assert not search_architecture.is_here("NVIDIA H100", "cuda:99")
 
 
 @pytest.mark.slow
