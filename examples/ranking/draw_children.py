@@ -183,9 +183,9 @@ class Drawing:
             yield Architecture((operator,) * number + (IDENTITY,) * (depth - number))
 
 
-def write_children(path: Path, sets: dict[str, dict[str, list[Architecture]]], seed: int) -> None:
+def text_up_to_marker(path: Path) -> str:
     """
-    Puts the children behind the marker of a plan; what stands in front of it stays as it is.
+    What of a plan is written by hand.
 
     Raises:
         ValueError: where there is no marker, and where there are children already.
@@ -198,7 +198,12 @@ def write_children(path: Path, sets: dict[str, dict[str, list[Architecture]]], s
             f"{path} has children already, and results may depend on them: delete what stands below the marker to draw"
             " others."
         )
-    lines = [before + marker, f"# seed {seed}"]
+    return before + marker
+
+
+def write_children(path: Path, sets: dict[str, dict[str, list[Architecture]]], seed: int) -> None:
+    """Puts the children behind the marker of a plan."""
+    lines = [text_up_to_marker(path), f"# seed {seed}"]
     for which, strata in sets.items():
         lines.append(f"{which}_children:")
         for stratum, children in strata.items():
@@ -211,6 +216,7 @@ def write_children(path: Path, sets: dict[str, dict[str, list[Architecture]]], s
 def main(argv: list[str] | None = None) -> None:
     (arguments,) = parse_arguments((DrawArguments,), argv)
     path = Path(arguments.plan)
+    text_up_to_marker(path)
     sets = Drawing(read_plan(path), arguments.seed).sets({which: getattr(arguments, which) for which in SETS})
     write_children(path, sets, arguments.seed)
     read_plan(path)

@@ -21,8 +21,15 @@ from typing import Any, NamedTuple
 
 import yaml
 from settings import Method, ModelSettings, TextSettings, TrainingSettings, read_settings, unknown_name
+from transformers import set_seed
 
-from hf_supernet import Architecture, SearchedBertConfig, SearchSpace, SupernetBertConfig
+from hf_supernet import (
+    Architecture,
+    SearchedBertForMaskedLM,
+    SearchSpace,
+    SupernetBertConfig,
+    SupernetBertForMaskedLM,
+)
 
 
 SETS = ("test", "tuning")
@@ -96,7 +103,7 @@ class RankingPlan:
     # ---- Parts ----
 
     def config(self) -> SupernetBertConfig:
-        """The supernet's configuration; that of a child is its `child_config`."""
+        """The supernet's configuration."""
         values = asdict(self.model)
         dropout = values.pop("dropout")
         return SupernetBertConfig(
@@ -107,13 +114,19 @@ class RankingPlan:
             attention_probs_dropout_prob=dropout,
         )
 
-    def child_config(self, architecture: Architecture) -> SearchedBertConfig:
-        """The configuration of one child."""
-        return self.config().child_config(architecture.operators)
-
     def search_space(self) -> SearchSpace:
         """The search space."""
         return SearchSpace.from_config(self.config())
+
+    def new_supernet(self, seed: int) -> SupernetBertForMaskedLM:
+        """The supernet as it is before its training."""
+        set_seed(seed)
+        return SupernetBertForMaskedLM(self.config())
+
+    def new_child(self, architecture: Architecture, seed: int) -> SearchedBertForMaskedLM:
+        """A child, alone, as it is before its training."""
+        set_seed(seed)
+        return SearchedBertForMaskedLM(self.config().child_config(architecture.operators))
 
     def method(self, name: str) -> Method:
         """

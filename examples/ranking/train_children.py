@@ -35,6 +35,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import datasets
 import pandas as pd
 import torch
 import transformers
@@ -42,7 +43,7 @@ from corpus import Corpus, load_corpus
 from plan import Child, RankingPlan, read_plan
 from rows import GROUND_TRUTH, check_rows, only_process, read_rows, versions, write_rows
 from run_arguments import RunArguments
-from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from hf_supernet import SearchedBertForMaskedLM
 from hf_supernet.costs import count_multiply_adds, count_parameters
@@ -105,20 +106,13 @@ def dev_loss(model: SearchedBertForMaskedLM, batches: Sequence[Mapping[str, torc
     return total / labels
 
 
-def new_child(plan: RankingPlan, child: Child, seed: int) -> SearchedBertForMaskedLM:
-    """The child as it is before its training."""
-    set_seed(seed)
-    return SearchedBertForMaskedLM(plan.child_config(child.architecture))
-
-
 def train_child(plan: RankingPlan, corpus: Corpus, job: Job, folder: Path) -> dict[str, Any]:
     """Trains one child; its dev losses, and how long it took (seconds of the clock and of the processor)."""
     settings = plan.child_training
-    model = new_child(plan, job.child, job.seed)
     collator = corpus.collator(job.seed)
     losses = DevLosses(corpus.dev_batches, settings.evaluation_steps())
     trainer = MaskedLMTrainer(
-        model,
+        plan.new_child(job.child.architecture, job.seed),
         TrainingArguments(
             str(folder),
             **settings.arguments(),
@@ -174,6 +168,7 @@ def jobs(plan: RankingPlan, which: str, shard_index: int = 1, num_shards: int = 
 def main(argv: list[str] | None = None) -> None:
     (arguments,) = parse_arguments((ChildrenArguments,), argv)
     transformers.utils.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
     plan = read_plan(arguments.plan)
     todo = list(jobs(plan, arguments.children, arguments.shard_index, arguments.num_shards))
     name = f"part-{arguments.children}-{arguments.shard_index}-of-{arguments.num_shards}"
