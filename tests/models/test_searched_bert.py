@@ -130,6 +130,15 @@ def test_an_export_is_not_bound_to_a_length():
 # ---- The heads ----
 
 
+def test_an_export_without_a_mask():
+    model = SearchedBertModel(child_config()).eval()
+    ids = BATCH["input_ids"]
+    size = torch.export.Dim.DYNAMIC
+    program = torch.export.export(model, (ids,), dynamic_shapes=({0: size, 1: size},))
+    other = torch.cat([ids, ids], dim=1)
+    assert largest_difference(program.module()(other).pooler_output, model(other).pooler_output) < 1e-5
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_without_labels_there_is_no_loss_and_with_them_the_same_logits(task):
     model, inputs, labels = make_task(task)

@@ -453,9 +453,9 @@ def prepare_masks(
         `tuple`: the mask in the form that the attention implementation reads, and the token mask of shape
         `(batch_size, sequence_length, 1)` with 1 at real tokens and 0 at padding, for convolutions. Each may be `None`.
     """
-    token_mask = None
-    if attention_mask is not None and attention_mask.ndim == 2:
-        token_mask = attention_mask.to(embeddings.dtype).unsqueeze(-1)
+    if attention_mask is None:  # all tokens are real; while tracing, the library would make a mask that says so
+        return None, None
+    token_mask = attention_mask.to(embeddings.dtype).unsqueeze(-1) if attention_mask.ndim == 2 else None
     return create_bidirectional_mask(config, embeddings, attention_mask), token_mask
 
 
