@@ -74,8 +74,12 @@ def check_rows(
         return
     names = [name for name in ("method", "budget") if name in rows]
     for _, row in rows.drop_duplicates([*names, "fingerprint"]).iterrows():
-        if row["fingerprint"] != (wanted := expected(row)):
-            what = f" of {row['method']}" if names else ""
+        what = f" of {row['method']}" if names else ""
+        try:
+            wanted = expected(row)
+        except ValueError as error:  # the plan does not have that method any more
+            raise ValueError(f"{where} holds rows{what}: {error}") from error
+        if row["fingerprint"] != wanted:
             raise ValueError(
                 f"{where} holds rows{what} of another plan (fingerprint {row['fingerprint']}, this plan's is {wanted}):"
                 " text, sizes, search space or training were others. Take the plan back to what it was, or name another"

@@ -1,0 +1,238 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""From rows of results to figures: the ground truth, what methods predict, and how well they agree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from plan import BASELINES, BUDGETS, REFERENCE, RankingPlan
+from rows import BASELINE_ROWS, GROUND_TRUTH, SUPERNETS, check_rows, read_rows
+
+from hf_supernet.evaluation.ranking import Estimate, estimate, noise_ceiling, paired_difference
+
+
+CEILINGS = ("tau", "spearman", "tau_better_half")
+"""The statistics that a ceiling is known of."""
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """
+    The children trained alone.
+
+    Args:
+        networks (`list[str]`): Which children.
+        strata (`np.ndarray` of shape `(number of children,)`): Why each is in.
+        losses (`np.ndarray` of shape `(number of children, number of seeds)`): Their dev losses.
+        notes (`list[str]`): What is not there, in words.
+    """
+
+    networks: list[str]
+    strata: np.ndarray
+    losses: np.ndarray
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The mean over seeds: what predictions are held against."""
+        return self.losses.mean(axis=1)
+
+    def without_trivial(self) -> np.ndarray:
+        """Which children mix tokens."""
+        return self.strata != "no_mixing"
+
+    def ceiling(self, statistic: str, children: np.ndarray | None = None, resamples: int = 1000) -> Estimate:
+        """The agreement of two seeds, over all children or some."""
+        losses = self.losses if children is None else self.losses[children]
+        return noise_ceiling(losses, statistic, resamples=resamples)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """
+    What a method, or a baseline, makes of the same children.
+
+    Args:
+        method (`str`), budget (`str`): Which, and at which budget; `"none"` for a baseline.
+        seeds (`list[int]`): The seeds that are finished.
+        scores (`np.ndarray` of shape `(number of seeds, number of children)`): At the end; lower is better.
+        course (`dict[float, np.ndarray]`): By the share of the training, the scores there, of the same shape.
+        steps (`int`): Optimizer steps of a run.
+        cpu_seconds (`float`): Of the processor for a run, the median over seeds, children not being judged.
+        notes (`list[str]`): What is not there, in words.
+    """
+
+    method: str
+    budget: str
+    seeds: list[int]
+    scores: np.ndarray
+    course: dict[float, np.ndarray] = field(default_factory=dict)
+    steps: int = 0
+    cpu_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def of_seeds(self, seeds: Sequence[int]) -> np.ndarray:
+        """The rows of some seeds; of what has no seeds, its only row."""
+        if self.is_without_seeds:
+            return self.scores
+        return self.scores[[self.seeds.index(seed) for seed in seeds]]
+
+    @property
+    def is_without_seeds(self) -> bool:
+        return self.method in ("parameters", "multiply_adds")
+
+
+def load_truth(plan: RankingPlan, results: Path, which: str) -> GroundTruth:
+    """
+    The ground truth of a set: the children that are there with all seeds.
+
+    Raises:
+        ValueError: where no two children are there, and for rows of another plan or of two texts.
+    """
+    folder = results / GROUND_TRUTH
+    rows = read_rows(folder)
+    check_rows(rows, lambda row: plan.child_fingerprint(), folder)
+    strata = {str(child.architecture.canonical()): child.stratum for child in plan.children(which)}
+    losses = pd.DataFrame(index=list(strata), columns=plan.child_seeds, dtype=float)
+    if len(rows):
+        found = rows.pivot_table(index="network", columns="seed", values="dev_loss", dropna=False)
+        losses = found.reindex(index=list(strata), columns=plan.child_seeds)
+    complete = np.isfinite(losses.to_numpy()).all(axis=1)
+    if complete.sum() < 2:
+        raise ValueError(
+            f"{folder} has {complete.sum()} of the {len(strata)} {which} children with all seeds {plan.child_seeds}: train"
+            " them with train_children.py."
+        )
+    notes = []
+    if missing := int((~complete).sum()):
+        notes.append(f"{missing} of {len(strata)} children are left out: not trained with all seeds yet, or diverged.")
+    kept = losses[complete]
+    return GroundTruth(list(kept.index), np.array([strata[network] for network in kept.index]), kept.to_numpy(), notes)
+
+
+def load_predictions(plan: RankingPlan, results: Path, which: str, truth: GroundTruth) -> list[Prediction]:
+    """
+    What methods, in the plan's order, and baselines make of the children in `truth`; those without a finished seed are
+    left out.
+
+    Raises:
+        ValueError: for rows of another plan, or of two texts.
+    """
+    folders = [results / SUPERNETS, results / BASELINE_ROWS]
+    text = read_rows(results / GROUND_TRUTH)["text"].iloc[0]
+    rows = [_of_set(folder, which) for folder in folders]
+    check_rows(rows[0], lambda row: plan.method_fingerprint(row["method"], row["budget"]), folders[0], text)
+    check_rows(rows[1], lambda row: plan.baseline_fingerprint(), folders[1], text)
+    found = []
+    for budget in BUDGETS:
+        for method in plan.methods:
+            same = plan.method(method).steps("equal_compute") == plan.method(method).training.steps
+            prediction = _prediction(rows[0], truth, method, "equal_steps" if same else budget)
+            found += [replace(prediction, budget=budget)] if prediction else []
+    for name in BASELINES:
+        prediction = _prediction(rows[1], truth, name, "none")
+        found += [prediction] if prediction else []
+    return found
+
+
+def score(
+    truth: GroundTruth, prediction: Prediction, statistic: str, children: np.ndarray, resamples: int
+) -> Estimate:
+    """One statistic of a method over some children."""
+    return estimate(truth.scores[children], prediction.scores[:, children], statistic, resamples=resamples)
+
+
+def difference(
+    truth: GroundTruth,
+    prediction: Prediction,
+    reference: Prediction,
+    statistic: str,
+    children: np.ndarray,
+    resamples: int,
+) -> Estimate | None:
+    """How much a statistic is higher than that of the reference, paired by the seeds that both have; `None` without any."""
+    truths = truth.scores[children]
+    if prediction.is_without_seeds:  # the seeds are the reference's alone
+        found = paired_difference(
+            truths, reference.scores[:, children], prediction.scores[:, children], statistic, resamples=resamples
+        )
+        return replace(
+            found, mean=-found.mean, low=-found.high, high=-found.low, by_seed=tuple(-value for value in found.by_seed)
+        )
+    seeds = [seed for seed in prediction.seeds if seed in reference.seeds]
+    if not seeds:
+        return None
+    ours, theirs = (part.of_seeds(seeds)[:, children] for part in (prediction, reference))
+    return paired_difference(truths, ours, theirs, statistic, resamples=resamples)
+
+
+def reference_of(predictions: Sequence[Prediction], prediction: Prediction) -> Prediction | None:
+    """What a method is compared with: the reference at the same budget; baselines at equal steps."""
+    budget = BUDGETS[0] if prediction.budget == "none" else prediction.budget
+    same = (other for other in predictions if other.method == REFERENCE and other.budget == budget)
+    return next(same, None)
+
+
+def _of_set(folder: Path, which: str) -> pd.DataFrame:
+    parts = [pd.read_parquet(path) for path in sorted(folder.glob(f"{which}-*.parquet"))]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _prediction(rows: pd.DataFrame, truth: GroundTruth, method: str, budget: str) -> Prediction | None:
+    if rows.empty:
+        return None
+    own = rows[(rows["method"] == method) & (rows["budget"] == budget) & rows["network"].isin(truth.networks)]
+    if own.empty:
+        return None
+    steps = int(own["steps"].max())
+    judged = own.groupby(["step", "seed"])["network"].nunique() == len(truth.networks)
+    complete = {step: set(part[part].index.get_level_values("seed")) for step, part in judged.groupby("step")}
+    seeds = sorted(complete.get(steps, set()))
+    if not seeds:
+        return None
+    scores, notes = {}, []
+    for step in sorted(complete):
+        if complete[step].issuperset(seeds):
+            at = own[(own["step"] == step) & own["seed"].isin(seeds)]
+            values = at.pivot(index="seed", columns="network", values="score").loc[seeds, truth.networks].to_numpy()
+            if diverged := int((~np.isfinite(values)).sum()):
+                notes.append(
+                    f"{method}, {budget}: {diverged} scores of step {step} are no numbers, and count as the worst."
+                )
+            scores[step] = _worst_for_nothing(values)
+    end = own[(own["step"] == steps) & own["seed"].isin(seeds)]
+    seconds = float(end.groupby("seed")["cpu_seconds"].max().median()) if steps else 0.0
+    course = {step / steps: values for step, values in scores.items()} if steps else {}
+    return Prediction(method, budget, seeds, scores[steps], course, steps, seconds, notes)
+
+
+def _worst_for_nothing(values: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(values)
+    worst = values[finite].max() if finite.any() else 0.0
+    return np.where(finite, values, worst + 1)
+
+
+__all__ = [
+    "CEILINGS",
+    "GroundTruth",
+    "Prediction",
+    "difference",
+    "load_predictions",
+    "load_truth",
+    "reference_of",
+    "score",
+]

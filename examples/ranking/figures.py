@@ -1,0 +1,120 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The figures of the ranking benchmark's report."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from analysis import GroundTruth, Prediction
+from matplotlib.axes import Axes
+
+from hf_supernet.evaluation.ranking import Estimate
+from hf_supernet.plotting.panels import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, Panel
+
+
+STRATUM_COLOURS = {"random": BLUE, "neighbour": ORANGE, "extreme": GREEN, "no_mixing": GREY}
+LINE_COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, GREY)
+
+
+def ceiling_panel(truth: GroundTruth, ceiling: Estimate) -> Panel:
+    """The first two seeds of the ground truth against each other: no prediction can be expected to agree better."""
+    one, other = truth.losses[:, 0], truth.losses[:, 1]
+    table = pd.DataFrame({"network": truth.networks, "first seed": one, "second seed": other})
+    return Panel(
+        f"Trained alone, two seeds: tau {ceiling}",
+        f"{len(one)} children as points, dev loss with one seed against another; tau {ceiling}, the noise ceiling.",
+        table,
+        partial(_draw_points, truth, other[None], "dev loss alone, second seed", 0),
+    )
+
+
+def scatter_panel(truth: GroundTruth, prediction: Prediction, tau: Estimate, ceiling: Estimate) -> Panel:
+    """What a method predicts against what children reach alone; bars have the seeds of the ground truth."""
+    predicted = prediction.scores.mean(axis=0)
+    at = "" if prediction.budget == "none" else f", {prediction.budget.replace('_', ' ')}"
+    table = pd.DataFrame({"network": truth.networks, "alone": truth.scores, "predicted": predicted})
+    return Panel(
+        f"{prediction.method}{at}: tau {tau.mean:.3f}, ceiling {ceiling.mean:.3f}",
+        f"{len(predicted)} children as points, the score by {prediction.method}{at} against the dev loss alone, with bars for"
+        f" the range of the seeds; tau {tau}, the mean of the seeds', where two seeds of the truth have {ceiling}.",
+        table,
+        partial(_draw_points, truth, prediction.scores, "score by the method", None),
+    )
+
+
+def course_panel(title: str, lines: dict[str, pd.DataFrame], ceiling: Estimate, statistic: str = "tau") -> Panel:
+    """
+    A statistic along the training.
+
+    Args:
+        title (`str`): What stands above it.
+        lines (`dict[str, pandas.DataFrame]`): By method, with the columns `share`, `mean`, `low` and `high`.
+        ceiling (`Estimate`): Drawn as a band.
+    """
+    table = pd.concat([part.assign(method=name) for name, part in lines.items()], ignore_index=True)
+    ends = [f"{name} {part['mean'].iloc[0]:.3f} to {part['mean'].iloc[-1]:.3f}" for name, part in lines.items()]
+    description = f"Lines of {statistic} over the share of the training: {'; '.join(ends)}. Ceiling {ceiling}."
+    return Panel(title, description, table, partial(_draw_course, lines, ceiling, statistic))
+
+
+def _draw_points(truth: GroundTruth, values: np.ndarray, label: str, seed: int | None, axis: Axes) -> None:
+    """`values` are of shape `(number of seeds, number of children)`; with a `seed`, the truth is that one's alone."""
+    x, y = truth.scores if seed is None else truth.losses[:, seed], values.mean(axis=0)
+    if seed is None:
+        ranges = [
+            np.abs(np.stack([part.min(axis=0), part.max(axis=0)]) - middle)
+            for part, middle in ((truth.losses.T, x), (values, y))
+        ]
+        axis.errorbar(x, y, xerr=ranges[0], yerr=ranges[1], fmt="none", ecolor=GREY, elinewidth=0.6, alpha=0.4)
+    for stratum, colour in STRATUM_COLOURS.items():
+        here = truth.strata == stratum
+        if here.any():
+            axis.scatter(x[here], y[here], s=14, color=colour, lw=0, label=stratum, zorder=3)
+    if seed is not None:
+        axis.axline((x.mean(), x.mean()), slope=1, color=GREY, lw=0.8, ls="--")
+    which = " (mean and range of seeds)" if seed is None else ", first seed"
+    axis.set(xlabel=f"dev loss alone{which}", ylabel=label)
+    axis.legend(frameon=False, fontsize=8)
+
+
+def _draw_course(lines: dict[str, pd.DataFrame], ceiling: Estimate, statistic: str, axis: Axes) -> None:
+    axis.axhspan(ceiling.low, ceiling.high, color=GREY, alpha=0.2, lw=0)
+    axis.axhline(ceiling.mean, color=GREY, lw=1, ls="--", label="ceiling")
+    names: Sequence[str] = list(lines)
+    for index, (name, colour) in enumerate(zip(names, _colours(len(names)), strict=True)):
+        part = lines[name]
+        shift = 0.008 * (index - (len(names) - 1) / 2)  # so that intervals do not hide each other
+        error = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
+        axis.errorbar(
+            part["share"] + shift,
+            part["mean"],
+            yerr=error,
+            color=colour,
+            marker="o",
+            ms=4,
+            lw=1.4,
+            elinewidth=0.8,
+            label=name,
+        )
+    axis.set(xlabel="share of the training", ylabel=statistic)
+    axis.legend(frameon=False, fontsize=8)
+
+
+def _colours(number: int) -> list[str]:
+    return [LINE_COLOURS[index % len(LINE_COLOURS)] for index in range(number)]
+
+
+__all__ = ["ceiling_panel", "course_panel", "scatter_panel"]
