@@ -20,7 +20,9 @@ from hf_supernet.cards.citations import PAPERS, methods_of, papers_of
 from hf_supernet.training.settings import supernet_settings
 
 
-@pytest.mark.parametrize("paper", dict.fromkeys(PAPERS.values()), ids=lambda paper: paper.bibtex.split("{")[1].split(",")[0])
+@pytest.mark.parametrize(
+    "paper", dict.fromkeys(PAPERS.values()), ids=lambda paper: paper.bibtex.split("{")[1].split(",")[0]
+)
 def test_entries_are_well_formed(paper):
     assert paper.reason.endswith(":")
     lines = paper.bibtex.splitlines()
