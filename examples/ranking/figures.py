@@ -13,8 +13,8 @@
 # limitations under the License.
 """The figures of the ranking benchmark's report."""
 
-from collections.abc import Sequence
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,10 @@ from analysis import GroundTruth, Prediction
 from matplotlib.axes import Axes
 
 from hf_supernet.evaluation.ranking import Estimate
-from hf_supernet.plotting.panels import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, Panel
+from hf_supernet.plotting.panels import BLUE, GREEN, GREY, LINE_STYLES, ORANGE, Panel
 
 
 STRATUM_COLOURS = {"random": BLUE, "neighbour": ORANGE, "extreme": GREEN, "no_mixing": GREY}
-LINE_COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, GREY)
 
 
 def ceiling_panel(truth: GroundTruth, ceiling: Estimate) -> Panel:
@@ -93,17 +92,15 @@ def _draw_points(truth: GroundTruth, values: np.ndarray, label: str, seed: int |
 def _draw_course(lines: dict[str, pd.DataFrame], ceiling: Estimate, statistic: str, axis: Axes) -> None:
     axis.axhspan(ceiling.low, ceiling.high, color=GREY, alpha=0.2, lw=0)
     axis.axhline(ceiling.mean, color=GREY, lw=1, ls="--", label="ceiling")
-    names: Sequence[str] = list(lines)
-    for index, (name, colour) in enumerate(zip(names, _colours(len(names)), strict=True)):
-        part = lines[name]
-        shift = 0.008 * (index - (len(names) - 1) / 2)  # so that intervals do not hide each other
+    for index, ((name, part), (colour, marker)) in enumerate(zip(lines.items(), cycle(LINE_STYLES), strict=False)):
+        shift = 0.008 * (index - (len(lines) - 1) / 2)  # so that intervals do not hide each other
         error = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
         axis.errorbar(
             part["share"] + shift,
             part["mean"],
             yerr=error,
             color=colour,
-            marker="o",
+            marker=marker,
             ms=4,
             lw=1.4,
             elinewidth=0.8,
@@ -111,10 +108,6 @@ def _draw_course(lines: dict[str, pd.DataFrame], ceiling: Estimate, statistic: s
         )
     axis.set(xlabel="share of the training", ylabel=statistic)
     axis.legend(frameon=False, fontsize=8)
-
-
-def _colours(number: int) -> list[str]:
-    return [LINE_COLOURS[index % len(LINE_COLOURS)] for index in range(number)]
 
 
 __all__ = ["ceiling_panel", "course_panel", "scatter_panel"]

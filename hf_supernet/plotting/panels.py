@@ -30,6 +30,10 @@ from ..files import replacing
 # The palette of Okabe and Ito, which colour-blind readers can tell apart; line styles and markers differ as well.
 ORANGE, SKY, GREEN, BLUE, RED, PINK = ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
 GREY = "#8C8C8C"
+KIND_COLOURS = {"attention": BLUE, "feed_forward": ORANGE, "convolution": GREEN, "identity": GREY}
+LINE_STYLES = tuple(zip((BLUE, ORANGE, GREEN, RED, PINK, SKY, GREY), "osv^DPX", strict=True))
+"""Colour and marker of lines that stand for one thing each; from the eighth on they begin again."""
+
 INK = "text.color"
 """Stands for black on white, and for white on black: a name among matplotlib's settings; see [`ink`]."""
 
@@ -127,6 +131,8 @@ __all__ = [
     "GREEN",
     "GREY",
     "INK",
+    "KIND_COLOURS",
+    "LINE_STYLES",
     "ORANGE",
     "PINK",
     "RED",

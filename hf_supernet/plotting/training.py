@@ -26,7 +26,7 @@ from matplotlib.patches import Patch
 
 from ..architecture import Architecture
 from ..models.searched_bert.configuration_searched_bert import Operator
-from .panels import BLUE, GREEN, GREY, INK, ORANGE, PINK, RED, SKY, Panel, ink, write_panels
+from .panels import BLUE, GREEN, INK, KIND_COLOURS, ORANGE, PINK, RED, SKY, Panel, ink, write_panels
 
 
 Log = Sequence[Mapping[str, Any]]
@@ -55,7 +55,6 @@ _LOSSES = (  # title, unit, and for each line: key in the log, label, colour, li
         ),
     ),
 )
-_KIND_COLOURS = {"attention": BLUE, "feed_forward": ORANGE, "convolution": GREEN, "identity": GREY}
 
 
 def plot_training_losses(log_history: Log, path: str | os.PathLike) -> None:
@@ -197,7 +196,7 @@ def _operator_colours(operators: Sequence[Operator]) -> list[tuple[float, ...]]:
     for operator in operators:
         same = [other for other in operators if other.kind == operator.kind]
         strength = 1 - 0.6 * (len(same) - 1 - same.index(operator)) / max(len(same) - 1, 1)
-        colours.append(tuple(1 - strength * (1 - value) for value in to_rgb(_KIND_COLOURS[operator.kind])))
+        colours.append(tuple(1 - strength * (1 - value) for value in to_rgb(KIND_COLOURS[operator.kind])))
     return colours
 
 

@@ -1,0 +1,121 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Plots of interference, from the rows of [`analyze_interference`] for one or several supernets."""
+
+from functools import partial
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ..evaluation.interference_statistics import mean_similarity
+from .panels import KIND_COLOURS, LINE_STYLES, Panel
+
+
+_LABEL = "gradient similarity (cosine)"
+_STATES = {"input_similarity": "inputs", "output_similarity": "outputs"}
+
+
+def distance_panel(rows: pd.DataFrame, resamples: int = 1000) -> Panel:
+    """
+    Gradient similarity over the number of operators in which two children differ.
+
+    Args:
+        rows (`pandas.DataFrame`):
+            With the columns of [`analyze_interference`] and `method`, of which each gets a line; with several supernets
+            of a method, a column `supernet`.
+        resamples (`int`, *optional*, defaults to 1000):
+            For the intervals, see [`mean_similarity`].
+    """
+    lines = {
+        str(method): mean_similarity(part, "distance", resamples).rename(columns={"distance": "x"})
+        for method, part in rows.groupby("method", sort=False)
+    }
+    return _lines_panel("Gradient similarity by distance", lines, "operators in which two children differ, k")
+
+
+def states_panel(rows: pd.DataFrame, of: str, bins: int = 8, resamples: int = 1000) -> Panel:
+    """
+    Gradient similarity of an operator over the similarity of what it reads or writes.
+
+    Args:
+        rows, resamples:
+            As for [`distance_panel`].
+        of (`str`):
+            `"input_similarity"` or `"output_similarity"`.
+        bins (`int`, *optional*, defaults to 8):
+            Bins with equally many rows of a method each.
+    """
+    lines = {}
+    for method, part in rows.groupby("method", sort=False):
+        bin_of = pd.qcut(part[of].rank(method="first"), min(bins, len(part)), labels=False)
+        part = part.assign(bin=bin_of)
+        centres = part.groupby("bin")[of].mean().rename("x")
+        lines[str(method)] = mean_similarity(part, "bin", resamples).join(centres, on="bin").drop(columns="bin")
+    what = _STATES[of]
+    return _lines_panel(f"Gradient similarity by the operator's {what}", lines, f"similarity of {what} (cosine)")
+
+
+def layer_panel(rows: pd.DataFrame, method: str, resamples: int = 1000) -> Panel:
+    """
+    Gradient similarity over the layers, by kind of operator.
+
+    Args:
+        rows, resamples:
+            As for [`distance_panel`].
+        method (`str`):
+            Which one.
+    """
+    own = rows[rows["method"] == method]
+    lines = {
+        str(kind): mean_similarity(part, "layer", resamples).rename(columns={"layer": "x"})
+        for kind, part in own.groupby("kind")
+    }
+    return _lines_panel(f"By layer and operator: {method}", lines, "layer", KIND_COLOURS)
+
+
+def _lines_panel(
+    title: str, lines: dict[str, pd.DataFrame], label: str, colours: dict[str, str] | None = None
+) -> Panel:
+    table = pd.concat([part.assign(line=name) for name, part in lines.items()], ignore_index=True)
+    table = table[["line", "x", "mean", "low", "high"]].rename(columns={"x": label})
+    ends = [f"{name} from {part['mean'].iloc[0]:.3f} to {part['mean'].iloc[-1]:.3f}" for name, part in lines.items()]
+    description = f"Lines over {label}: {'; '.join(ends)}."
+    styles = dict(zip(lines, cycle(LINE_STYLES), strict=False))
+    if colours is not None:
+        styles = {name: (colours[name], marker) for name, (_, marker) in styles.items()}
+    return Panel(title, description, table, partial(_draw_lines, lines, label, styles))
+
+
+def _draw_lines(lines: dict[str, pd.DataFrame], label: str, styles: dict[str, tuple[str, str]], axis: Axes) -> None:
+    for name, part in lines.items():
+        colour, marker = styles[name]
+        error = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
+        axis.errorbar(
+            part["x"],
+            part["mean"],
+            yerr=error,
+            color=colour,
+            marker=marker,
+            ms=4,
+            lw=1.4,
+            elinewidth=0.8,
+            label=name,
+        )
+    axis.set(xlabel=label, ylabel=_LABEL)
+    axis.legend(frameon=False, fontsize=8)
+
+
+__all__ = ["distance_panel", "layer_panel", "states_panel"]
