@@ -43,7 +43,7 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        return f"{self.value:+.3g} [{self.low:+.3g}, {self.high:+.3g}]"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@
 import gc
 import importlib
 import random
+import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -459,6 +461,40 @@ def test_another_text_is_refused(scripts, whole):
 def test_options_that_cannot_be(run, options, message):
     with pytest.raises(ValueError, match=message):
         run("train_supernets", "none", *options)
+
+
+# ---- What the README says ----
+
+
+def test_commands_of_the_readme(scripts):
+    text = (RANKING / "README.md").read_text()
+    types = {
+        "draw_children": scripts.draw_children.DrawArguments,
+        "train_children": scripts.train_children.ChildrenArguments,
+        "train_supernets": scripts.train_supernets.SupernetsArguments,
+        "report": scripts.report.ReportArguments,
+    }
+    commands = [shlex.split(line, comments=True) for line in text.splitlines() if line.startswith("python examples")]
+    assert {Path(script).stem for _, script, *_ in commands} == set(types)
+    for _, script, *options in commands:
+        scripts.report.parse_arguments((types[Path(script).stem],), options)
+    for name in re.findall(r"`--(\w+)", text):
+        assert any(name in cls.__dataclass_fields__ for cls in types.values()), name
+
+
+def test_settings_of_the_readme(scripts):
+    """The table of what a method may set has all that there is."""
+    text = (RANKING / "README.md").read_text()
+    named = set(re.findall(r"`(\w+)`", text.partition("A sweep is")[2].partition("Rows carry")[0]))
+    fields = {*scripts.settings.Method.__dataclass_fields__, *scripts.settings.TrainingSettings.__dataclass_fields__}
+    assert fields - {"name", "training", "evaluation_points"} <= named
+
+
+def test_committed_plan(scripts):
+    plan = scripts.plan.read_plan(RANKING / "plan.yaml")
+    strata = {which: [child.stratum for child in plan.children(which)] for which in scripts.plan.SETS}
+    assert len(strata["test"]) - strata["test"].count("no_mixing") >= 100 and len(plan.child_seeds) >= 2
+    assert plan.comparison[0] == scripts.plan.REFERENCE
 
 
 # ---- The report ----
