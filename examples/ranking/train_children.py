@@ -168,6 +168,7 @@ def jobs(plan: RankingPlan, which: str, shard_index: int = 1, num_shards: int = 
 def main(argv: list[str] | None = None) -> None:
     (arguments,) = parse_arguments((ChildrenArguments,), argv)
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     plan = read_plan(arguments.plan)
     todo = list(jobs(plan, arguments.children, arguments.shard_index, arguments.num_shards))

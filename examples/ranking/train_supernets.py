@@ -263,6 +263,7 @@ class Benchmark:
 def main(argv: list[str] | None = None) -> None:
     (arguments,) = parse_arguments((SupernetsArguments,), argv)
     transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     plan = read_plan(arguments.plan)
     arguments.check(plan)

@@ -23,10 +23,13 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import datasets
 import pandas as pd
 import pytest
 import torch
+from accelerate.state import AcceleratorState, GradientState
 from transformers import TrainerCallback
+from transformers.utils import logging
 
 
 RANKING = Path(__file__).resolve().parents[2] / "examples" / "ranking"
@@ -74,11 +77,17 @@ class KillAt(TrainerCallback):
 def scripts():
     """The modules of the folder, found as scripts find each other; other folders have a `report` too."""
     others = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
+    verbosity = logging.get_verbosity()
     sys.path.insert(0, str(RANKING))
     modules = SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
     gc.freeze()  # each training collects garbage, which takes longer the more there is
     yield modules
     gc.unfreeze()
+    logging.set_verbosity(verbosity)
+    logging.enable_progress_bar()
+    datasets.enable_progress_bars()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
     sys.path.remove(str(RANKING))
     for name in MODULES:
         sys.modules.pop(name, None)
