@@ -21,6 +21,7 @@ from accelerate import Accelerator
 from accelerate.data_loader import BatchSamplerShard, DataLoaderDispatcher, SkipBatchSampler
 from accelerate.utils import find_batch_size
 from torch.utils.data import DataLoader, Dataset, Sampler
+from transformers import TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 
@@ -73,6 +74,41 @@ def _without_labels(batch: Mapping[str, Any]) -> dict[str, Any]:
     return {name: torch.full_like(value, -100) if name == "labels" else value for name, value in batch.items()}
 
 
+class SeededLengthGroupedSampler(LengthGroupedSampler):
+    """
+    A [`~transformers.trainer_pt_utils.LengthGroupedSampler`] whose order is a function of a seed and the epoch.
+
+    The Trainer's own draws from the global generator. Dropout moves that on differently on each process, so that from the
+    second epoch on some rows would come twice and others never; and a run that is resumed in the middle of an epoch would draw
+    another order than the one it was in.
+
+    Args:
+        sampler ([`~transformers.trainer_pt_utils.LengthGroupedSampler`]):
+            The Trainer's.
+        seed (`int`):
+            The seed.
+    """
+
+    def __init__(self, sampler: LengthGroupedSampler, seed: int):
+        super().__init__(sampler.batch_size, lengths=sampler.lengths, generator=torch.Generator())
+        self.seed = seed
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[int]:
+        self.generator.manual_seed(self.seed + self.epoch)
+        return super().__iter__()
+
+
+class _TellsTheEpoch(TrainerCallback):
+    """Accelerate's loader tells it to a sampler too, but not where it skips the first batches of several processes."""
+
+    def __init__(self, sampler: SeededLengthGroupedSampler):
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.sampler.epoch = int(state.epoch or 0)
+
+
 class OwnRowsMixin:
     """
     For a [`~transformers.Trainer`], in front of it: every row of an epoch counts once, in gradients, logged losses and the
@@ -83,11 +119,11 @@ class OwnRowsMixin:
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         sampler = super()._get_train_sampler(train_dataset)
-        if isinstance(sampler, LengthGroupedSampler) and self.args.world_size > 1:
-            # It would draw from the global generator, which dropout moves on differently on each process: from the second
-            # epoch on each would go through the rows in an order of its own, and some would come twice and others never.
+        if isinstance(sampler, LengthGroupedSampler):
             seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-            sampler.generator = torch.Generator().manual_seed(seed)
+            sampler = SeededLengthGroupedSampler(sampler, seed)
+            self.remove_callback(_TellsTheEpoch)  # of an earlier training
+            self.add_callback(_TellsTheEpoch(sampler))
         return sampler
 
     def get_batch_samples(
@@ -137,4 +173,4 @@ class OwnRowsMixin:
         return loss, logits, labels
 
 
-__all__ = ["OwnRowsMixin", "own_rows"]
+__all__ = ["OwnRowsMixin", "SeededLengthGroupedSampler", "own_rows"]
