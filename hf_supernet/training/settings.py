@@ -15,8 +15,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from transformers.trainer_utils import has_length
 from transformers.utils import cached_file
 
 from ..samplers import ArchitectureSampler
@@ -25,18 +26,40 @@ from .arguments import SupernetTrainingArguments
 from .checkpoints import last_complete_checkpoint, read_supernet_state
 
 
+if TYPE_CHECKING:
+    from .trainer import SupernetTrainer
+
+
 SETTINGS_NAME = "supernet_settings.json"
 
 _RUN_SETTINGS = (
     *("seed", "data_seed", "per_device_train_batch_size", "gradient_accumulation_steps", "optim", "learning_rate"),
-    *("lr_scheduler_type", "warmup_steps", "weight_decay", "max_grad_norm"),
+    *("adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "max_grad_norm", "label_smoothing_factor"),
+    *("lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "train_sampling_strategy", "dataloader_drop_last"),
+    *("bf16", "fp16"),
     *("alignment_weight", "alignment_layers", "alignment_normalized", "anchor_interval", "anchor_eval_samples"),
 )
 
 
-def run_settings(args: SupernetTrainingArguments) -> dict[str, Any]:
-    """What a run may not change where it is resumed, as values that JSON can hold; its length and what it reports it may."""
-    values = {name: getattr(args, name) for name in _RUN_SETTINGS}
+_MASKS = ("seed", "mlm_probability", "mask_replace_prob", "random_replace_prob")
+_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+
+
+def run_settings(trainer: "SupernetTrainer") -> dict[str, Any]:
+    """
+    What a run may not change where it is resumed, as values that JSON can hold: what its steps depend on. Its length and what
+    it reports it may change. Of the data their number is compared, of the masks what [`MaskingCollator`] is made with.
+
+    Args:
+        trainer ([`SupernetTrainer`]):
+            The run.
+    """
+    values = {name: getattr(trainer.args, name) for name in _RUN_SETTINGS}
+    values |= {name: getattr(trainer.model.config, name) for name in _DROPOUTS}
+    collator = trainer.data_collator
+    values |= {f"masks' {name}": getattr(collator, name) for name in _MASKS if hasattr(collator, name)}
+    data = trainer.train_dataset
+    values["number of training examples"] = len(data) if has_length(data) else None
     return {name: getattr(value, "value", value) for name, value in values.items()}
 
 

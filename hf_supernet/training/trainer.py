@@ -334,8 +334,12 @@ class SupernetTrainer(
                 "The checkpoint is of a run " + ("without" if state["anchor"] is None else "with") + " alignment, this"
                 " one is the reverse; set `alignment_weight` as it was."
             )
-        theirs, ours = state["run"], run_settings(self.args)
-        if other := [f"{name} ({theirs[name]}, now {ours[name]})" for name in ours if theirs[name] != ours[name]]:
+        theirs, ours = state["run"], run_settings(self)
+        if other := [
+            f"{name} ({theirs.get(name)}, now {ours.get(name)})"
+            for name in sorted(theirs | ours)
+            if theirs.get(name) != ours.get(name)
+        ]:
             raise ValueError(
                 f"The checkpoint is of a run with another {', '.join(other)}: it cannot go on as the same run. Set it as it"
                 " was, or begin a new run from the checkpoint's weights, in a folder of its own."
@@ -348,7 +352,7 @@ class SupernetTrainer(
     def _supernet_state(self) -> dict[str, Any]:
         """What a checkpoint keeps beside the Trainer's own state; collective, since each process has losses of its own."""
         return {
-            "run": run_settings(self.args),
+            "run": run_settings(self),
             "sampler": self.sampler.state_dict(),
             "anchor": None if self.anchor is None else self.anchor.state_dict(),
             "losses": {

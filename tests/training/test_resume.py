@@ -25,9 +25,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from hf_supernet.data.masking import MaskingCollator
 from hf_supernet.training.checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state
 
-from .conftest import KillAt, Killed, make_dataset, make_supernet
+from .conftest import KillAt, Killed, make_dataset, make_supernet, make_tokenizer
 
 
 TIMES = ("runtime", "per_second", "flos")
@@ -232,6 +233,25 @@ def test_checkpoint_of_another_run_is_an_error(make_trainer, checkpoint, argumen
         make_trainer(**arguments).train(resume_from_checkpoint=str(checkpoint))
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"adam_beta1": 0.5}, r"adam_beta1 \(0.9, now 0.5\)"),
+        ({"train_sampling_strategy": "group_by_length"}, r"train_sampling_strategy \(random, now group_by_length\)"),
+        ({"bf16": True}, r"bf16 \(False, now True\)"),
+        ({"dropout": 0.3}, r"attention_probs_dropout_prob \(0.1, now 0.3\), hidden_dropout_prob \(0.1, now 0.3\)"),
+        ({"train_dataset": make_dataset(20)}, r"number of training examples \(44, now 20\)"),
+        (
+            {"options": {"data_collator": MaskingCollator(make_tokenizer(), mlm_probability=0.6, seed=1)}},
+            r"masks' mlm_probability \(0.3, now 0.6\)",
+        ),
+    ],
+)
+def test_other_steps_do_not_go_on_from_a_checkpoint(make_trainer, checkpoint, changed, message):
+    with pytest.raises(ValueError, match=f"of a run with another {message}: it cannot go on"):
+        make_trainer(**changed).train(resume_from_checkpoint=str(checkpoint))
+
+
 def test_checkpoint_of_more_processes_is_an_error(make_trainer, checkpoint):
     state = read_supernet_state(checkpoint)
     state["losses"]["since_log"] *= 2
@@ -245,6 +265,6 @@ def test_another_run_in_the_same_folder_is_not_resumed(make_trainer):
     make_trainer("run", **arguments).train()
     other = make_trainer("run", **arguments | {"learning_rate": 0.125, "alignment_weight": 0.75})
     with pytest.raises(
-        ValueError, match=r"another learning_rate \(.*, now 0.125\), alignment_weight \(0.5, now 0.75\)"
+        ValueError, match=r"another alignment_weight \(0.5, now 0.75\), learning_rate \(.*, now 0.125\)"
     ):
         other.train(resume_from_checkpoint=True)
