@@ -24,7 +24,7 @@ EXTRAS = {
     "quality": ["ruff==0.17.6", "transformers-mlinter==0.1.5"],
     "test": ["pytest>=8", "pytest-timeout", "pytest-xdist"],
 }
-EXTRAS["test"] += EXTRAS["onnx"] + EXTRAS["peft"] + EXTRAS["tensorboard"]
+EXTRAS["test"] += EXTRAS["onnx"] + EXTRAS["peft"] + EXTRAS["tensorboard"] + EXTRAS["trackio"]
 EXTRAS["dev"] = EXTRAS["quality"] + EXTRAS["test"]
 
 setup(

@@ -23,7 +23,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
+from .required import lacks
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -33,7 +33,7 @@ OPTIONS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm
 
 class Browser:
     """
-    A session with a browser that has no profile yet; ends with the context. Skips the test where there is no browser.
+    A session with a browser that has no profile yet; ends with the context. Where there is no browser, the test is skipped (see `required.py`).
 
     Args:
         profile (`Path`):
@@ -44,7 +44,9 @@ class Browser:
         driver = shutil.which("chromedriver")
         browser = next(filter(None, map(shutil.which, BROWSERS)), None)
         if driver is None or browser is None:
-            pytest.skip("no browser here: install chromium and chromium-driver (Debian), or Chrome and chromedriver")
+            lacks(
+                "browser", "no browser here: install chromium and chromium-driver (Debian), or Chrome and chromedriver"
+            )
         self._driver, self._browser, self._profile = driver, browser, profile
 
     def __enter__(self) -> "Browser":

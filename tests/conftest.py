@@ -28,6 +28,7 @@ import torch
 from huggingface_hub import constants
 
 from .hub_server import TOKEN, HubServer
+from .required import lacks
 
 
 DATA_FOLDER = Path(os.environ.get("HF_SUPERNET_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -43,7 +44,7 @@ def _one_thread_and_a_seed():
 def real_data() -> Path:
     """The folder with `glue/`, `squad/`, `text/` and `vocab/`; tests that need it are skipped where it is absent."""
     if not (DATA_FOLDER / "glue").is_dir():
-        pytest.skip(f"no real data at {DATA_FOLDER}; set HF_SUPERNET_DATA to a folder with glue/, text/ and vocab/")
+        lacks("data", f"no real data at {DATA_FOLDER}; set HF_SUPERNET_DATA to a folder with glue/, text/ and vocab/")
     return DATA_FOLDER
 
 

@@ -37,6 +37,7 @@ from .documentation import (
     read_commands,
     text_of,
 )
+from .required import library
 
 
 FILES = [ROOT / name for name in ("README.md", "examples/README.md", "examples/benchmarks/README.md", "CHANGELOG.md")]
@@ -149,7 +150,7 @@ def test_commands_of_the_examples():
 @pytest.mark.usefixtures("_folder", "states_of_their_own")
 def test_onnx_as_described():
     """The command that exports a classifier, and the snippet that then uses it."""
-    pytest.importorskip("onnxruntime")
+    library("onnxruntime")
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "great", "film", "bore"]
     tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(vocabulary)})
     sizes = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}

@@ -19,6 +19,8 @@ import sqlite3
 
 import pytest
 
+from ..required import library
+
 
 RUN = {
     **{"sampler": "gradual", "alignment_weight": 0.5, "anchor_interval": 2, "anchor_eval_samples": 9},
@@ -39,7 +41,7 @@ def reported(log: list[dict]) -> dict[str, list]:
 
 
 def test_tensorboard_gets_all_that_is_logged(make_trainer, tmp_path, monkeypatch, caplog):
-    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = library("tensorboard", "tensorboard.backend.event_processing.event_accumulator")
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", str(tmp_path / "events"))
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     trainer = make_trainer(report_to=["tensorboard"], **RUN)
@@ -61,7 +63,7 @@ def test_tensorboard_gets_all_that_is_logged(make_trainer, tmp_path, monkeypatch
 
 def test_trackio_gets_all_that_is_logged(make_trainer, tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
-    pytest.importorskip("trackio", reason='no trackio here: pip install "hf_supernet[trackio]"')
+    library("trackio")
     trainer = make_trainer(report_to=["trackio"], project="tiny", run_name="one", **RUN)
     trainer.train()
     connection = sqlite3.connect(tmp_path / "trackio" / "tiny.db")
