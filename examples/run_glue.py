@@ -77,18 +77,13 @@ from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.files import replacing
 from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, run_script, set_up_logging
 from hf_supernet.training.best_metric import check_best_metric
+from hf_supernet.training.checkpoints import last_whole_checkpoint
 from hf_supernet.training.distillation import DistillationArguments
 from hf_supernet.training.early_stopping import EarlyStoppingArguments
 from hf_supernet.training.finetuning import ClassifierArguments, fine_tuning_card, load_classifier
 from hf_supernet.training.finetuning_trainer import FineTuningTrainer, hyperparameters
 from hf_supernet.training.lora import LoraArguments
-from hf_supernet.training.seeds import (
-    SeedArguments,
-    comparable_settings,
-    fill_in_seed,
-    last_whole_checkpoint,
-    run_seeds,
-)
+from hf_supernet.training.seeds import SeedArguments, comparable_settings, fill_in_seed, run_seeds
 
 
 logger = logging.getLogger(__name__)

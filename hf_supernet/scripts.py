@@ -26,7 +26,8 @@ from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
 from torch import distributed
 from transformers import HfArgumentParser, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
+
+from .training.checkpoints import last_whole_checkpoint, missing_files
 
 
 def run_script(main: Callable[[], Any]) -> None:
@@ -88,17 +89,33 @@ def check_actions(training_args: TrainingArguments, actions: Sequence[str] = ("d
 
 def check_checkpoint(training_args: TrainingArguments) -> None:
     """
-    Checks that there is a checkpoint to resume from, if one was asked for.
+    Checks that the checkpoint to resume from is whole, if one was asked for.
+
+    Args:
+        training_args ([`~transformers.TrainingArguments`]):
+            Where `resume_from_checkpoint` is `True`, it is replaced by the newest checkpoint in `output_dir` that is whole:
+            the Trainer would take the newest one, though its run may have been killed while it saved.
 
     Raises:
-        FileNotFoundError: where there is none of that name, or for `True` none in `output_dir`.
+        FileNotFoundError: where there is none of that name, or for `True` no whole one in `output_dir`.
+        ValueError: for one that was named and lacks something; without its optimizer, a new one would be trained with.
     """
     name, output_dir = training_args.resume_from_checkpoint, training_args.output_dir
+    if name is None:
+        return
     if name is True:
-        if not Path(output_dir).is_dir() or get_last_checkpoint(output_dir) is None:
-            raise FileNotFoundError(f'`resume_from_checkpoint`: "{output_dir}" has no checkpoint `checkpoint-*`.')
-    elif name is not None and not Path(name).is_dir():
+        training_args.resume_from_checkpoint = last_whole_checkpoint(output_dir)
+        if training_args.resume_from_checkpoint is None:
+            raise FileNotFoundError(
+                f'`resume_from_checkpoint`: "{output_dir}" has no whole checkpoint `checkpoint-*`.'
+            )
+    elif not Path(name).is_dir():
         raise FileNotFoundError(f'`resume_from_checkpoint`: there is no folder "{name}".')
+    elif missing := missing_files(name):
+        raise ValueError(
+            f'`resume_from_checkpoint`: "{name}" is no whole checkpoint, it lacks {", ".join(missing)}. Its run was killed'
+            " while it saved, or has `save_only_model`. Name another one, or pass `True` for the newest whole one."
+        )
 
 
 @contextmanager

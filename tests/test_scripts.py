@@ -89,13 +89,35 @@ def test_nothing_to_do():
 
 
 def test_a_checkpoint_that_is_not_there(tmp_path):
-    for name, message in (("nowhere", 'there is no folder "nowhere"'), (True, "has no checkpoint `checkpoint-")):
+    for name, message in (("nowhere", 'there is no folder "nowhere"'), (True, "has no whole checkpoint `checkpoint-")):
         for output in (tmp_path, tmp_path / "new"):
             with pytest.raises(FileNotFoundError, match=message):
                 check_checkpoint(arguments(output_dir=str(output), resume_from_checkpoint=name))
-    (tmp_path / "checkpoint-3").mkdir()
-    for name in (True, str(tmp_path / "checkpoint-3"), None):
-        check_checkpoint(arguments(output_dir=str(tmp_path), resume_from_checkpoint=name))
+
+
+def test_a_checkpoint_that_is_not_whole(tmp_path):
+    """The newest one that is whole is taken; one that was named is refused, and one that lacks nothing kept."""
+
+    def chosen(name) -> str | None:
+        training_args = arguments(output_dir=str(tmp_path), resume_from_checkpoint=name)
+        check_checkpoint(training_args)
+        return training_args.resume_from_checkpoint
+
+    names = ["adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state_0.pth", "trainer_state.json"]
+    older, newest = str(tmp_path / "checkpoint-3"), str(tmp_path / "checkpoint-12")
+    for folder, lacking in ((newest, "optimizer.pt"), (older, None)):
+        with pytest.raises(FileNotFoundError, match="has no whole checkpoint `checkpoint-"):
+            chosen(True)
+        Path(folder).mkdir()
+        for name in names:
+            if name != lacking:
+                (Path(folder) / name).write_text("{}")
+    assert chosen(True) == chosen(older) == older
+    assert chosen(None) is None
+    with pytest.raises(
+        ValueError, match=r'checkpoint-12" is no whole checkpoint, it lacks optimizer\.pt\. .* Name another'
+    ):
+        chosen(newest)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Checkpoints that are either whole or not there: a state file, written last, lists what belongs to each."""
+"""
+Checkpoints that are either whole or not there.
+
+Of a supernet, a state file, written last, lists what belongs to each. Of other models, the Trainer's own state is the file that
+is written last ([`WholeCheckpointsMixin`]).
+"""
 
 import hashlib
 import json
@@ -20,13 +25,23 @@ from pathlib import Path
 from typing import Any
 
 import xxhash
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
-from transformers.utils import logging
+from transformers.utils import ADAPTER_SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, logging
 
 
 logger = logging.get_logger(__name__)
 
 SUPERNET_STATE_NAME = "supernet_state.json"
+
+# One of each group is what a run goes on from; without the random states, dropout is another one.
+_NEEDED = (
+    (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, ADAPTER_SAFE_WEIGHTS_NAME),
+    (OPTIMIZER_NAME,),
+    (SCHEDULER_NAME,),
+    ("rng_state*.pth",),
+    (TRAINER_STATE_NAME,),
+)
 
 
 def write_supernet_state(folder: str | Path, state: dict[str, Any]) -> None:
@@ -95,9 +110,7 @@ def last_complete_checkpoint(output_dir: str | Path) -> str:
     Raises:
         ValueError: where there is none.
     """
-    prefix = f"{PREFIX_CHECKPOINT_DIR}-"
-    folders = [path for path in Path(output_dir).glob(f"{prefix}*") if path.name.removeprefix(prefix).isdigit()]
-    for folder in sorted(folders, key=lambda path: int(path.name.removeprefix(prefix)), reverse=True):
+    for folder in _newest_first(output_dir):
         try:
             read_supernet_state(folder)
         except ValueError as error:
@@ -105,3 +118,49 @@ def last_complete_checkpoint(output_dir: str | Path) -> str:
         else:
             return str(folder)
     raise ValueError(f"No complete checkpoint of a supernet in {output_dir}; start without `resume_from_checkpoint`.")
+
+
+def missing_files(folder: str | Path) -> list[str]:
+    """
+    What a checkpoint of a [`~transformers.Trainer`] lacks to go on from it exactly.
+
+    Args:
+        folder (`str` or `Path`):
+            The checkpoint.
+
+    Returns:
+        `list[str]`: The names of the files that are not there, or of a state that was not written to its end; empty for a
+        whole checkpoint.
+    """
+    folder = Path(folder)
+    missing = [names[0] for names in _NEEDED if not any(path for name in names for path in folder.glob(name))]
+    if TRAINER_STATE_NAME not in missing:
+        try:
+            json.loads((folder / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        except ValueError:
+            missing.append(TRAINER_STATE_NAME)
+    return missing
+
+
+def last_whole_checkpoint(output_dir: str | Path) -> str | None:
+    """
+    The newest checkpoint of a [`~transformers.Trainer`] that lacks nothing; newer ones that do are named in a warning.
+
+    Args:
+        output_dir (`str` or `Path`):
+            The output folder of the Trainer.
+
+    Returns:
+        `str`, *optional*: The checkpoint's folder.
+    """
+    for folder in _newest_first(output_dir):
+        if not (missing := missing_files(folder)):
+            return str(folder)
+        logger.warning(f"Passing over {folder}: it is not whole, it lacks {', '.join(missing)}.")
+    return None
+
+
+def _newest_first(output_dir: str | Path) -> list[Path]:
+    prefix = f"{PREFIX_CHECKPOINT_DIR}-"
+    folders = [path for path in Path(output_dir).glob(f"{prefix}*") if path.name.removeprefix(prefix).isdecimal()]
+    return sorted(folders, key=lambda path: int(path.name.removeprefix(prefix)), reverse=True)

@@ -27,11 +27,13 @@ from .distillation import Teacher
 from .distributed import set_find_unused_parameters
 from .hub_card import OwnCardMixin
 from .own_rows import OwnRowsMixin
-from .resuming import FinishedRunsMixin
+from .resuming import FinishedRunsMixin, WholeCheckpointsMixin
 from .saving import WholeModelsMixin
 
 
-class FineTuningTrainer(FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
+class FineTuningTrainer(
+    FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeCheckpointsMixin, WholeModelsMixin, Trainer
+):
     """
     A `Trainer` that counts the loss once, learns from a teacher too, and writes our model card.
 

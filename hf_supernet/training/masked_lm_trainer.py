@@ -26,11 +26,11 @@ from ..models.searched_bert import SearchedBertForMaskedLM
 from .distributed import set_find_unused_parameters
 from .hub_card import OwnCardMixin
 from .own_rows import OwnRowsMixin
-from .resuming import FinishedRunsMixin
+from .resuming import FinishedRunsMixin, WholeCheckpointsMixin
 from .saving import WholeModelsMixin
 
 
-class MaskedLMTrainer(FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer):
+class MaskedLMTrainer(FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeCheckpointsMixin, WholeModelsMixin, Trainer):
     """
     A [`~transformers.Trainer`] for masked-language modelling with a [`MaskingCollator`].
 

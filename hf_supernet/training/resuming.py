@@ -13,6 +13,12 @@
 # limitations under the License.
 """What transformers' Trainer leaves open about going on from a checkpoint."""
 
+from pathlib import Path
+
+import torch
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
 
 class FinishedRunsMixin:
     """
@@ -27,3 +33,23 @@ class FinishedRunsMixin:
             self.control.should_training_stop = True
             num_update_steps_per_epoch = 0
         super()._run_epoch(num_update_steps_per_epoch=num_update_steps_per_epoch, **kwargs)
+
+
+class WholeCheckpointsMixin:
+    """
+    For a `Trainer`, in front of it: a checkpoint has the Trainer's state only when all else of it is written, by every
+    process; see [`~training.checkpoints.missing_files`].
+
+    The Trainer writes its state last, but does not wait for the random states of other processes, and what an earlier run left
+    in the folder would make a half of this checkpoint look whole.
+    """
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial) -> None:
+        folder = Path(self._get_output_dir(trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        if self.args.should_save:
+            (folder / TRAINER_STATE_NAME).unlink(missing_ok=True)
+        super()._save_checkpoint(model, trial)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
 from ..files import write_json
@@ -197,29 +196,6 @@ def summarize(results: dict[int, dict[str, float]]) -> dict[str, Any]:
     return summary | {"by_seed": {str(seed): metrics for seed, metrics in results.items()}}
 
 
-def last_whole_checkpoint(folder: str | Path) -> str | None:
-    """
-    The newest checkpoint of a [`~transformers.Trainer`] that is whole and has the optimizer, to go on exactly.
-
-    The Trainer writes its state last: a checkpoint without it belongs to a run that was killed while it saved.
-
-    Args:
-        folder (`str` or `Path`):
-            The output folder of the Trainer.
-
-    Returns:
-        `str`, *optional*: The checkpoint's folder.
-    """
-    prefix = f"{PREFIX_CHECKPOINT_DIR}-"
-    whole = [
-        path
-        for path in Path(folder).glob(f"{prefix}*")
-        if path.name.removeprefix(prefix).isdecimal()
-        and all((path / name).is_file() for name in ("optimizer.pt", "trainer_state.json"))
-    ]
-    return str(max(whole, key=lambda path: int(path.name.removeprefix(prefix)))) if whole else None
-
-
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:
     before = read_run(folder).get("settings")
     if before is None or before == settings:
@@ -237,7 +213,6 @@ __all__ = [
     "SeedArguments",
     "comparable_settings",
     "fill_in_seed",
-    "last_whole_checkpoint",
     "read_run",
     "run_seeds",
     "seed_folder",

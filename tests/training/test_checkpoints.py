@@ -18,7 +18,7 @@ import pytest
 
 from hf_supernet.training import SupernetTrainer
 from hf_supernet.training import trainer as trainer_module
-from hf_supernet.training.checkpoints import last_complete_checkpoint
+from hf_supernet.training.checkpoints import last_complete_checkpoint, last_whole_checkpoint, missing_files
 
 from .conftest import KillAt, Killed, logs_of
 
@@ -76,3 +76,43 @@ def test_best_model_is_loaded_at_the_end(make_trainer):
     assert logs_of(trainer, "eval_loss")[-1] > best or trainer.state.best_global_step == 4
     assert trainer.state.best_metric == best
     assert trainer.evaluate()["eval_loss"] == pytest.approx(best)
+
+
+WHOLE = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json")
+
+
+def make_checkpoint(folder: Path, names=WHOLE) -> Path:
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (WHOLE, []),
+        (("adapter_model.safetensors", *WHOLE[1:]), []),
+        (("model.safetensors.index.json", *WHOLE[1:]), []),
+        ((*WHOLE[:3], "rng_state_0.pth", "rng_state_1.pth", WHOLE[4]), []),
+        *((WHOLE[:i] + WHOLE[i + 1 :], [name.replace("state.pth", "state*.pth")]) for i, name in enumerate(WHOLE)),
+        ((), ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state*.pth", "trainer_state.json"]),
+    ],
+)
+def test_what_a_checkpoint_lacks(names, missing, tmp_path):
+    assert missing_files(make_checkpoint(tmp_path / "checkpoint-1", names)) == missing
+
+
+def test_a_state_that_was_not_written_to_its_end(tmp_path):
+    (make_checkpoint(tmp_path / "checkpoint-1") / "trainer_state.json").write_text('{"epoch": 1.')
+    assert missing_files(tmp_path / "checkpoint-1") == ["trainer_state.json"]
+
+
+def test_checkpoints_that_are_not_whole_are_passed_over(tmp_path):
+    assert last_whole_checkpoint(tmp_path / "nowhere") is None
+    make_checkpoint(tmp_path / "checkpoint-100", WHOLE[:-1])  # its run died before its state was written
+    make_checkpoint(tmp_path / "checkpoint-x")
+    assert last_whole_checkpoint(tmp_path) is None
+    for step in (9, 20):
+        make_checkpoint(tmp_path / f"checkpoint-{step}")
+    assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-20")

@@ -18,9 +18,10 @@ import torch
 from transformers import BertConfig, BertForMaskedLM, TrainerCallback, TrainingArguments
 
 from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM
+from hf_supernet.training.checkpoints import missing_files
 from hf_supernet.training.masked_lm_trainer import MaskedLMTrainer, NewMasksEveryEpoch
 
-from .conftest import make_collator, make_dataset, randomize
+from .conftest import Killed, make_collator, make_dataset, randomize
 
 
 SIZES = {"vocab_size": 99, "hidden_size": 32, "max_position_embeddings": 32}
@@ -96,3 +97,30 @@ def test_new_masks_every_epoch(make_trainer):
     trainer.add_callback(NewMasksEveryEpoch(trainer.data_collator))
     trainer.train()
     assert Watch.epochs == [0, 0, 1, 1, 2]
+
+
+def test_the_state_of_an_earlier_run_does_not_make_a_half_checkpoint_look_whole(make_trainer, tmp_path, monkeypatch):
+    checkpoint, saves = tmp_path / "run" / "checkpoint-2", {"save_strategy": "steps", "save_steps": 2}
+    make_trainer(**saves).train()
+    assert not missing_files(checkpoint)
+
+    def die(self, output_dir):
+        raise Killed
+
+    monkeypatch.setattr(MaskedLMTrainer, "_save_optimizer_and_scheduler", die)
+    with pytest.raises(Killed):
+        make_trainer(**saves).train()
+    assert missing_files(checkpoint) == ["trainer_state.json"]
+
+
+def test_the_state_is_written_behind_the_random_states_of_all_processes(make_trainer, tmp_path, monkeypatch):
+    checkpoint, waits = tmp_path / "run" / "checkpoint-2", []
+    trainer = make_trainer(save_strategy="steps", save_steps=2)
+
+    def wait():
+        if (checkpoint / "rng_state.pth").is_file():
+            waits.append(missing_files(checkpoint))
+
+    monkeypatch.setattr(trainer.accelerator, "wait_for_everyone", wait)
+    trainer.train()
+    assert waits[0] == ["trainer_state.json"]

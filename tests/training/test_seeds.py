@@ -24,7 +24,6 @@ from hf_supernet.training.seeds import (
     SeedArguments,
     comparable_settings,
     fill_in_seed,
-    last_whole_checkpoint,
     run_seeds,
     summarize,
 )
@@ -103,16 +102,6 @@ def test_what_is_compared(tmp_path):
     assert settings() == settings(seed=3, report_to="none", logging_steps=7, disable_tqdm=True)
     for change in ({"learning_rate": 1e-4}, {"max_steps": 3}, {"optim": "sgd"}, {"data_seed": 1}):
         assert settings(**change) != settings()
-
-
-def test_checkpoints_that_are_not_whole_are_passed_over(tmp_path):
-    assert last_whole_checkpoint(tmp_path) is None
-    for step, files in ((9, 2), (20, 2), (100, 1)):  # the last one died before its state was written
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        for name in ("optimizer.pt", "trainer_state.json")[:files]:
-            (folder / name).touch()
-    assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-20")
 
 
 def test_the_seed_in_a_name():
