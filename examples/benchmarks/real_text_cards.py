@@ -91,6 +91,12 @@ def sequences_read(folder: Path) -> int:
     return round(results["train_samples_per_second"] * results["train_runtime"])
 
 
+def sentences_of_the_tasks(work: Path) -> tuple[int, int]:
+    """The epochs of the last training before the tasks, and how many sentences each of them has."""
+    epochs = read(work / "adapted" / "trainer_state.json")["num_train_epochs"]
+    return epochs, sequences_read(work / "adapted") // epochs
+
+
 def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -146,8 +152,7 @@ def _description(difference: dict[str, float], texts: dict[str, int]) -> str:
 def _training(work: Path, results: dict[str, Any], texts: dict[str, int]) -> dict[str, Any]:
     steps = {name: read(work / name / "trainer_state.json")["max_steps"] for name in ("supernet", "child")}
     tokens = {name: LENGTH * sequences_read(work / name) for name in steps}
-    epochs = read(work / "adapted" / "trainer_state.json")["num_train_epochs"]
-    sentences = sequences_read(work / "adapted") // epochs
+    epochs, sentences = sentences_of_the_tasks(work)
     rates = ", ".join(f"{rate:g} ({task})" for task, rate in results["learning_rates"]["searched"].items())
     return {
         "method": "MAGIC-AT: gradual modification, alignment weight 0.1",
@@ -188,10 +193,12 @@ def _results(work: Path, results: dict[str, Any]) -> list[EvalResult]:
 
 def _limits(work: Path, texts: dict[str, int]) -> list[str]:
     tokens = LENGTH * sum(sequences_read(work / name) for name in ("supernet", "child"))
+    epochs, sentences = sentences_of_the_tasks(work)
     novels = texts["public-domain novels"] / sum(texts.values())
     return [
-        f"It is small and has read little: {tokens / 1e6:.0f} million tokens with the supernet and alone, where BERT read"
-        f" {TOKENS_OF_BERT / 1e9:.0f} billion. It is no match for that.",
+        f"It is small and has read little: {tokens / 1e6:.0f} million tokens with the supernet and alone, then {epochs}"
+        f" times the {sentences:,} sentences of the tasks, where BERT read {TOKENS_OF_BERT / 1e9:.0f} billion tokens. It is"
+        " no match for that.",
         f"Its English is partly old: {novels:.0%} of its text are novels of 1839 to 1923. Of the present it knows what"
         " some Wikipedia articles say.",
         "It has read the sentences of the training sets of SST-2, MRPC, RTE and CoLA, without their labels, and the"

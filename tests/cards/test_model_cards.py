@@ -67,6 +67,15 @@ def test_the_child_is_that_of_the_results():
     assert found["chosen"]["latency_device"] in latency
 
 
+def test_all_that_the_child_has_read_is_counted():
+    """The limits name the three trainings that the table names."""
+    _, table, limits = re.split("## Training|## Limits", (ROOT / "model_cards" / f"{NAME}.md").read_text())
+    read = [int(number.replace(",", "")) for number in re.findall(r"steps, ([\d,]+) tokens", table)]
+    epochs, sentences = re.search(r"(\d+) epochs over the ([\d,]+) sentences of the tasks", table).groups()
+    amount = f"{sum(read) / 1e6:.0f} million tokens with the supernet and alone"
+    assert len(read) == 2 and f"{amount}, then {epochs} times the {sentences} sentences of the tasks" in limits
+
+
 def test_the_search_is_that_of_the_results():
     text, chosen = (ROOT / "model_cards" / f"{NAME}-search.md").read_text(), results()["chosen"]
     assert f"| architecture | `{chosen['architecture']}` |" in text and f"| dev loss | {chosen['loss']:.4f} |" in text
