@@ -28,11 +28,12 @@ from .distributed import set_find_unused_parameters
 from .hub_card import OwnCardMixin
 from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin, WholeCheckpointsMixin
+from .running_losses import RunningLossesMixin
 from .saving import WholeModelsMixin
 
 
 class FineTuningTrainer(
-    FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeCheckpointsMixin, WholeModelsMixin, Trainer
+    FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, RunningLossesMixin, WholeCheckpointsMixin, WholeModelsMixin, Trainer
 ):
     """
     A `Trainer` that counts the loss once, learns from a teacher too, and writes our model card.
@@ -67,7 +68,6 @@ class FineTuningTrainer(
         self.card = card
         card.describe(base, self.processing_class)
         self.teacher = None if teacher is None else teacher.to(self.args.device)
-        self._parts: list[torch.Tensor] = []  # of each batch since the last log: task loss and distance
 
     def compute_loss(
         self,
@@ -79,16 +79,10 @@ class FineTuningTrainer(
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if self.teacher is not None and model.training:
             distance = self.teacher.distance(outputs.logits, inputs) * inputs.get("row_factor", 1.0)
-            self._parts.append(torch.stack([loss.detach().float(), distance.detach()]))
+            for name, part in (("task_loss", loss), ("teacher_distance", distance)):
+                self.add_loss_part(name, part / self.current_gradient_accumulation_steps)
             loss = self.teacher.loss.combine(loss, distance)
         return (loss, outputs) if return_outputs else loss
-
-    def log(self, logs: dict[str, float], *args, **kwargs) -> None:
-        if self._parts and "loss" in logs:  # of a training; all processes are here
-            parts = self.accelerator.reduce(torch.stack(self._parts).mean(0), reduction="mean")
-            logs = logs | dict(zip(("task_loss", "teacher_distance"), parts.tolist(), strict=True))
-            self._parts.clear()
-        super().log(logs, *args, **kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """

@@ -27,10 +27,13 @@ from .distributed import set_find_unused_parameters
 from .hub_card import OwnCardMixin
 from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin, WholeCheckpointsMixin
+from .running_losses import RunningLossesMixin
 from .saving import WholeModelsMixin
 
 
-class MaskedLMTrainer(FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, WholeCheckpointsMixin, WholeModelsMixin, Trainer):
+class MaskedLMTrainer(
+    FinishedRunsMixin, OwnCardMixin, OwnRowsMixin, RunningLossesMixin, WholeCheckpointsMixin, WholeModelsMixin, Trainer
+):
     """
     A [`~transformers.Trainer`] for masked-language modelling with a [`MaskingCollator`].
 

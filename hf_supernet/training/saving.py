@@ -25,9 +25,10 @@ from transformers.utils.hub import PushInProgress, hf_api
 from ..files import filling_folder, write_json
 from ..hub import PICKLES
 from .checkpoints import SUPERNET_STATE_NAME
+from .running_losses import RUNNING_LOSSES_NAME
 
 
-_BESIDE_THE_MODEL = ("README.md", TRAINER_STATE_NAME, SUPERNET_STATE_NAME, *PICKLES)
+_BESIDE_THE_MODEL = ("README.md", TRAINER_STATE_NAME, SUPERNET_STATE_NAME, RUNNING_LOSSES_NAME, *PICKLES)
 """What a checkpoint has beside the model: its optimizer, schedule and random states are pickles."""
 
 

@@ -42,12 +42,19 @@ from .evaluation import ChildrenEvaluationMixin
 from .hub_card import HubCardMixin
 from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin
+from .running_losses import RunningLossesMixin
 from .saving import WholeModelsMixin
 from .settings import SETTINGS_NAME, run_settings, supernet_settings
 
 
 class SupernetTrainer(
-    ChildrenEvaluationMixin, FinishedRunsMixin, HubCardMixin, OwnRowsMixin, WholeModelsMixin, Trainer
+    ChildrenEvaluationMixin,
+    FinishedRunsMixin,
+    HubCardMixin,
+    OwnRowsMixin,
+    RunningLossesMixin,
+    WholeModelsMixin,
+    Trainer,
 ):
     """
     A [`~transformers.Trainer`] that trains the architectures a sampler draws.
@@ -131,10 +138,6 @@ class SupernetTrainer(
         self._architecture: Architecture | None = None
         self._architectures_in_step = 1
         self._num_tokens_in_step: torch.Tensor | None = None
-        self._loss_parts: dict[str, torch.Tensor] = {}
-        self._loss_parts_since = 0
-        self._resumed_state: dict[str, Any] | None = None
-        self._resumed_step = 0
         self.add_callback(SupernetCallback(self))
 
     # ---- Set-up ----
@@ -156,27 +159,20 @@ class SupernetTrainer(
                 self._signature_columns += ["example_id", "special_tokens_mask"]
 
     def begin_training(self) -> None:
-        """Runs when training begins: brings all processes to the same weights, and a resumed run to where it was."""
+        """
+        Runs when training begins: brings all processes to the same weights.
+
+        Raises:
+            ValueError: for a checkpoint of a later pass over a stream.
+        """
         if self.args.world_size > 1:
             broadcast_model(self.model)
-        self._loss_parts = {name: torch.zeros((), device=self.args.device) for name in ("task_loss", "alignment_loss")}
-        self._loss_parts_since = self._resumed_step = self.state.global_step
-        if self._resumed_state is None:
-            return
-        if not has_length(self.train_dataset) and self.state.epoch >= 1:
+        resumed = self._resumed_from is not None
+        if resumed and not has_length(self.train_dataset) and self.state.epoch >= 1:
             raise ValueError(
                 "The checkpoint is of a second or later pass over a stream, where the Trainer can't find the place to go"
                 " on from. Train on a stream that does not end (`dataset.repeat(None)`), and let `max_steps` end it."
             )
-        kept = self._resumed_state["losses"]
-        rank = self.args.process_index
-        self._tr_loss += kept["since_log"][rank]
-        self._total_loss_scalar = kept["total"]
-        self._globalstep_last_logged = self._loss_parts_since = kept["last_logged_step"]
-        self._initial_global_step = 0
-        for name, values in kept["parts"].items():
-            self._loss_parts[name] += values[rank]
-        self._resumed_state = None
 
     def get_train_dataloader(self) -> DataLoader:
         loader = super().get_train_dataloader()
@@ -256,8 +252,8 @@ class SupernetTrainer(
                     self.anchor.architecture,
                     self._num_tokens_in_step,
                 )
-            self._loss_parts["task_loss"] += loss.detach()
-            self._loss_parts["alignment_loss"] += alignment_loss.detach()
+            self.add_loss_part("task_loss", loss)
+            self.add_loss_part("alignment_loss", alignment_loss)
             loss = loss + self.args.alignment_weight * alignment_loss
         return (loss, outputs) if return_outputs else loss
 
@@ -282,22 +278,11 @@ class SupernetTrainer(
         since the last log, `architecture` (of the last step), `anchor` and `anchor_loss`.
         """
         if "loss" in logs:
-            if self.alignment is not None:
-                steps = self.state.global_step - self._loss_parts_since
-                for name, value in self._loss_parts.items():
-                    logs[name] = self.accelerator.gather(value).mean().item() / steps
-                    value.zero_()
-            self._loss_parts_since = self.state.global_step
             logs["architecture"] = " ".join(str(a) for a in self.sampler.sample(self.state.global_step - 1))
             if self.anchor is not None:
                 logs["anchor"] = str(self.anchor.architecture)
                 if self.anchor.loss is not None:
                     logs["anchor_loss"] = self.anchor.loss
-        if "train_runtime" in logs:
-            # A resumed run reports the mean loss of the whole training, but the throughput of its own part.
-            own_share = 1 - self._resumed_step / max(self.state.global_step, 1)
-            for name in ("train_samples_per_second", "train_steps_per_second"):
-                logs[name] = round(logs[name] * own_share, 3)
         super().log(logs, start_time)
 
     # ---- Checkpoints ----
@@ -323,12 +308,6 @@ class SupernetTrainer(
         return super().train(resume_from_checkpoint or None, *args, **kwargs)
 
     def _load_supernet_state(self, state: dict[str, Any]) -> None:
-        ranks = len(state["losses"]["since_log"])
-        if ranks != self.args.world_size:
-            raise ValueError(
-                f"The checkpoint is of a run with {ranks} processes, this one has {self.args.world_size}: it cannot go"
-                " on as the same run. Start as many, or begin a new run from the checkpoint's weights."
-            )
         if (state["anchor"] is None) != (self.anchor is None):
             raise ValueError(
                 "The checkpoint is of a run " + ("without" if state["anchor"] is None else "with") + " alignment, this"
@@ -344,26 +323,22 @@ class SupernetTrainer(
                 f"The checkpoint is of a run with another {', '.join(other)}: it cannot go on as the same run. Set it as it"
                 " was, or begin a new run from the checkpoint's weights, in a folder of its own."
             )
+        if (ranks := state["processes"]) != self.args.world_size:
+            raise ValueError(
+                f"The checkpoint is of a run with {ranks} processes, this one has {self.args.world_size}: it cannot go"
+                " on as the same run. Start as many, or begin a new run from the checkpoint's weights."
+            )
         self.sampler.load_state_dict(state["sampler"])
         if self.anchor is not None:
             self.anchor.load_state_dict(state["anchor"])
-        self._resumed_state = state
 
     def _supernet_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps beside the Trainer's own state; collective, since each process has losses of its own."""
+        """What a checkpoint keeps beside the Trainer's own state and the running losses."""
         return {
             "run": run_settings(self),
+            "processes": self.args.world_size,
             "sampler": self.sampler.state_dict(),
             "anchor": None if self.anchor is None else self.anchor.state_dict(),
-            "losses": {
-                "since_log": self.accelerator.gather(self._tr_loss.reshape(1)).tolist(),
-                "total": self._total_loss_scalar,
-                "last_logged_step": self._globalstep_last_logged,
-                "parts": {
-                    name: self.accelerator.gather(value.reshape(1)).tolist()
-                    for name, value in self._loss_parts.items()
-                },
-            },
         }
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:

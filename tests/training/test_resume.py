@@ -254,7 +254,7 @@ def test_other_steps_do_not_go_on_from_a_checkpoint(make_trainer, checkpoint, ch
 
 def test_checkpoint_of_more_processes_is_an_error(make_trainer, checkpoint):
     state = read_supernet_state(checkpoint)
-    state["losses"]["since_log"] *= 2
+    state["processes"] = 2
     (checkpoint / SUPERNET_STATE_NAME).write_text(json.dumps(state))
     with pytest.raises(ValueError, match="a run with 2 processes, this one has 1"):
         make_trainer().train(resume_from_checkpoint=str(checkpoint))
