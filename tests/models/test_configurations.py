@@ -13,6 +13,7 @@
 # limitations under the License.
 import pytest
 from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig
 
 from hf_supernet import Architecture, SearchedBertConfig, SupernetBertConfig
 
@@ -83,6 +84,23 @@ def test_round_trip_of_a_supernet(tmp_path):
     assert [[str(operator) for operator in layer] for layer in loaded.layer_candidates] == candidates
     child = loaded.child_config(Architecture.from_string("A4-F37-I-I").operators)
     assert child.num_labels == 3 and all(getattr(child, name) == value for name, value in SIZES.items())
+
+
+@pytest.mark.parametrize("load", [AutoConfig.from_pretrained, SearchedBertConfig.from_pretrained])
+def test_a_number_of_labels_that_is_passed_replaces_the_names_of_another_number(load, tmp_path):
+    names = {0: "no", 1: "perhaps", 2: "yes"}
+    child_config(id2label=names, label2id={name: index for index, name in names.items()}).save_pretrained(tmp_path)
+    assert load(tmp_path, num_labels=3).id2label == load(tmp_path).id2label == names
+    for number in (1, 2, 5):
+        config = load(tmp_path, num_labels=number)
+        assert config.id2label == {index: f"LABEL_{index}" for index in range(number)}
+        assert config.label2id == {f"LABEL_{index}": index for index in range(number)}
+    assert load(tmp_path, num_labels=2, id2label={0: "no", 1: "yes"}).id2label == {0: "no", 1: "yes"}
+
+
+def test_labels_of_two_numbers():
+    with pytest.raises(ValueError, match="`num_labels` is 5, but `id2label` has 2 names: leave one of them out"):
+        child_config(num_labels=5, id2label={0: "no", 1: "yes"})
 
 
 def test_a_field_with_a_slip_is_an_error_and_an_unknown_one_is_kept():

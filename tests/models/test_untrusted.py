@@ -54,10 +54,14 @@ def change_config(folder, **fields):
         ({"operators": ["feed_forward-" + "9" * 5000] * 6}, "Cannot read the operator"),
         ({"operators": ["identity"] * 4097, "num_hidden_layers": 4097}, "names 4097 operators; at most 4096"),
         (
-            {"num_labels": 2**20 + 1, "id2label": None},
-            "`num_labels` must be an integer from 1 to 1048576, got 1048577",
+            {"num_labels": 2**16 + 1, "id2label": None},
+            "`num_labels` must be an integer from 1 to 65536, got 65537",
         ),
-        ({"num_labels": "3", "id2label": None}, "`num_labels` must be an integer from 1 to 1048576, got '3'"),
+        ({"num_labels": "3", "id2label": None}, "`num_labels` must be an integer from 1 to 65536, got '3'"),
+        (
+            {"num_labels": 2**16, "id2label": {str(i): f"name {i}" for i in range(5)}},
+            "`num_labels` is 65536, but `id2label` has 5 names: leave one of them out",
+        ),
         ({"id2label": ["a", "b"]}, r"`id2label` maps whole numbers to names, got \['a', 'b'\]"),
         ({"id2label": {"one": "a"}}, "`id2label` maps whole numbers to names"),
         ({"operators": 6}, "Field 'operators' expected a list, got int"),

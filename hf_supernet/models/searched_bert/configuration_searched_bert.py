@@ -33,7 +33,7 @@ MAX_PARAMETERS = 10**10
 MAX_LAYERS = 4096
 """The most layers that a configuration may have."""
 
-MAX_LABELS = 2**20
+MAX_LABELS = 2**16
 """The most labels: the configuration itself holds a name for each."""
 
 _DTYPES = ("bfloat16", "float16", "float32", "float64")
@@ -174,6 +174,14 @@ class SearchedBertBaseConfig(PreTrainedConfig):
             self.embedding_size = self.hidden_size
         super().__post_init__(**kwargs)
 
+    @classmethod
+    def from_dict(cls, config_dict: dict, **kwargs):
+        """As in every configuration: a `num_labels` that is passed takes the place of the labels that `config_dict` names."""
+        labels = config_dict.get("id2label")
+        if isinstance(labels, dict) and kwargs.get("num_labels") not in (None, len(labels)):
+            config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
+        return super().from_dict(config_dict, **kwargs)
+
     def _check_before_use(self, kwargs: dict) -> None:
         """What the library reads before the validators run: a dtype, and labels, of which it makes a dictionary."""
         for name, value in (("dtype", self.dtype), ("torch_dtype", kwargs.get("torch_dtype"))):
@@ -186,6 +194,10 @@ class SearchedBertBaseConfig(PreTrainedConfig):
         labels = self.id2label
         if labels is not None and not (isinstance(labels, dict) and all(str(key).isdecimal() for key in labels)):
             raise ValueError(f"`id2label` maps whole numbers to names, got {labels!r}.")
+        if None not in (number, labels) and number != len(labels):
+            raise ValueError(
+                f"`num_labels` is {number}, but `id2label` has {len(labels)} names: leave one of them out."
+            )
 
     def validate_numbers(self):
         """What norms and the initialisation add and draw from is finite and not negative."""
