@@ -13,6 +13,8 @@
 # limitations under the License.
 """Tiny models and command lines for the tests of the scripts that fine-tune on GLUE."""
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -98,3 +100,27 @@ def same_weights(first: Path, second: Path, **tolerance) -> bool:
     if tolerance:
         return all(torch.allclose(a[name], b[name], **tolerance) for name in a)
     return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def log_history(folder: Path) -> list[dict[str, float]]:
+    """What the Trainer logged, and the results of the training as they were written, without the times."""
+    entries = json.loads((folder / "trainer_state.json").read_text())["log_history"]
+    results = json.loads((folder / "all_results.json").read_text())
+    results.pop("total_flos", None)  # it is in the history; without a progress bar, transformers drops it here
+    entries.append(results)
+    times = ("_runtime", "_per_second")
+    return [{name: value for name, value in entry.items() if not name.endswith(times)} for entry in entries]
+
+
+def leave_killed_run(whole: Path, killed: Path, step: int) -> None:
+    """Makes, of a run that ended, one that was killed while it saved the checkpoint behind that of `step`."""
+    killed.mkdir()
+    shutil.copytree(whole / f"checkpoint-{step}", killed / f"checkpoint-{step}")
+    half = shutil.copytree(whole / f"checkpoint-{2 * step}", killed / f"checkpoint-{2 * step}")
+    (half / "trainer_state.json").unlink()
+
+
+def went_on_from(killed: Path, whole: Path, step: int) -> bool:
+    """Whether a run did not train up to this step once more, which would end alike: it would have written the checkpoint anew."""
+    times = {(folder / f"checkpoint-{step}" / "trainer_state.json").stat().st_mtime_ns for folder in (killed, whole)}
+    return len(times) == 1

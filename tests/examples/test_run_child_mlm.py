@@ -27,6 +27,8 @@ from hf_supernet.export import publish_child, to_bert
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 import run_child_mlm
 
+from .glue_runs import leave_killed_run, log_history, same_weights, went_on_from
+
 
 WORDS = [
     "[PAD]",
@@ -141,6 +143,29 @@ def test_a_run_that_dies_while_it_saves_leaves_no_half_model(tmp_path, text, mon
     with pytest.raises(RuntimeError, match="killed"):
         run_child_mlm.main(arguments(model, text, tmp_path / "out", "--do_train", "--save_strategy", "no"))
     assert not list((tmp_path / "out").rglob("*.safetensors")) and not list((tmp_path / "out").rglob("config.json"))
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, text, plain):
+    """With dropout and in a second epoch with masks of its own; from the newest checkpoint that is whole."""
+    model, whole, resumed = save_child(tmp_path / "child", plain), tmp_path / "whole", tmp_path / "resumed"
+    more = [
+        "--do_train",
+        "--do_eval",
+        "--logging_steps",
+        "3",
+        "--max_steps",
+        "6",
+        "--per_device_train_batch_size",
+        "8",
+    ]
+    run_child_mlm.main(arguments(model, text, whole, *more))
+    leave_killed_run(whole, resumed, 2)
+    run_child_mlm.main(arguments(model, text, resumed, *more, "--resume_from_checkpoint", "True"))
+    assert went_on_from(resumed, whole, 2) and same_weights(whole, resumed)
+    assert log_history(whole) == log_history(resumed)
+    epochs = {entry["step"]: entry["epoch"] for entry in log_history(whole) if "loss" in entry}
+    assert list(epochs) == [3, 6] and epochs[6] > 1
 
 
 def test_damaged_weights(tmp_path, text):

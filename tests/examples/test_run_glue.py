@@ -33,7 +33,19 @@ from transformers import AutoModelForSequenceClassification, BertTokenizer, pipe
 
 import hf_supernet.data.glue
 
-from .glue_runs import ROOT, SCRIPTS, TRAIN, VALIDATION, options, run, run_glue_no_trainer, same_weights
+from .glue_runs import (
+    ROOT,
+    SCRIPTS,
+    TRAIN,
+    VALIDATION,
+    leave_killed_run,
+    log_history,
+    options,
+    run,
+    run_glue_no_trainer,
+    same_weights,
+    went_on_from,
+)
 
 
 pytestmark = pytest.mark.usefixtures("states_of_their_own")
@@ -263,12 +275,14 @@ def test_checkpoint_of_an_epoch_and_the_last_one(models, tmp_path):
 
 
 def test_the_trainer_resumes(models, tmp_path):
-    setting = {"max_train_steps": 6, "save_strategy": "steps", "save_steps": 3}
+    """From the newest checkpoint that is whole, between two logs."""
+    setting = {"max_train_steps": 6, "save_strategy": "steps", "save_steps": 2, "logging_steps": 3}
     run("trainer", models["bert"], tmp_path / "whole", **setting)
-    (tmp_path / "resumed").mkdir()
-    (tmp_path / "whole" / "checkpoint-3").rename(tmp_path / "resumed" / "checkpoint-3")
+    leave_killed_run(tmp_path / "whole", tmp_path / "resumed", 2)
     run("trainer", models["bert"], tmp_path / "resumed", resume_from_checkpoint="True", **setting)
+    assert went_on_from(tmp_path / "resumed", tmp_path / "whole", 2)
     assert same_weights(tmp_path / "whole", tmp_path / "resumed")
+    assert log_history(tmp_path / "whole") == log_history(tmp_path / "resumed")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -26,7 +26,7 @@ from transformers import AutoTokenizer, BertForSequenceClassification, TrainerCa
 
 from hf_supernet import SearchedBertForSequenceClassification, SupernetBertConfig, SupernetBertForMaskedLM
 
-from .glue_runs import SCRIPTS, TRAIN, run, run_glue, run_glue_no_trainer, same_weights
+from .glue_runs import SCRIPTS, TRAIN, log_history, run, run_glue, run_glue_no_trainer, same_weights
 
 
 pytestmark = pytest.mark.usefixtures("states_of_their_own")
@@ -241,7 +241,12 @@ def test_early_stopping_counts_on_when_a_run_is_resumed(models, teacher, tmp_pat
     """With a teacher and two seeds. Nothing is learned: the first evaluation is the best, the third ends the run."""
     setting = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1, "seeds": [1, 2]}
     setting |= {"load_best_model_at_end": True, "metric_for_best_model": "f1", "early_stopping_patience": 2}
-    setting |= {"max_train_steps": 9, "learning_rate": 1e-12, "teacher_model_name_or_path": teacher}
+    setting |= {
+        "max_train_steps": 9,
+        "learning_rate": 1e-12,
+        "logging_steps": 3,
+        "teacher_model_name_or_path": teacher,
+    }
     run("trainer", models["bert"], tmp_path / "whole", **setting)
 
     stops = run_glue.EarlyStoppingArguments.callbacks
@@ -258,6 +263,9 @@ def test_early_stopping_counts_on_when_a_run_is_resumed(models, teacher, tmp_pat
         assert [state["best_global_step"] for state in states] == [1, 1]
         assert same_weights(*folders)
         assert same_weights(folders[0], folders[0] / "checkpoint-1")
+        histories = [log_history(folder) for folder in folders]
+        assert histories[0] == histories[1]
+        assert [entry["step"] for entry in histories[0] if "teacher_distance" in entry] == [3]
     with pytest.raises(ValueError, match="there are none: pass `eval_strategy`"):
         run("trainer", models["bert"], tmp_path / "slip", early_stopping_patience=2)
 

@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "examples"))
 import run_squad  # noqa: E402 (a script, found beside the package)
 
-from .glue_runs import same_weights  # noqa: E402
+from .glue_runs import leave_killed_run, log_history, same_weights, went_on_from  # noqa: E402
 
 
 pytestmark = pytest.mark.usefixtures("states_of_their_own")
@@ -274,17 +274,19 @@ def test_accumulated_batches_train_like_one_large_batch(models, files, tmp_path)
 
 
 def test_a_resumed_run_ends_with_the_same_weights(models, files, tmp_path):
-    """With dropout; and an evaluation in between, which moves nothing."""
-    setting = {"max_steps": 6, "save_strategy": "steps", "save_steps": 4, "eval_strategy": "steps", "eval_steps": 2}
+    """With dropout; and an evaluation in between, which moves nothing. The newest checkpoint is not whole."""
+    setting = {"max_steps": 6, "save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 2}
+    setting["logging_steps"] = 3
     whole = run(models["bert"], files["v1"], tmp_path / "whole", **setting)
-    (tmp_path / "resumed").mkdir()
-    (tmp_path / "whole" / "checkpoint-4").rename(tmp_path / "resumed" / "checkpoint-4")
+    leave_killed_run(tmp_path / "whole", tmp_path / "resumed", 2)
     resumed = run(models["bert"], files["v1"], tmp_path / "resumed", resume_from_checkpoint="True", **setting)
+    assert went_on_from(tmp_path / "resumed", tmp_path / "whole", 2)
     assert same_weights(tmp_path / "whole", tmp_path / "resumed")
     for name in ("eval_f1", "eval_loss", "eval_exact_match"):
         assert resumed[name] == whole[name]
-    history = read(tmp_path / "whole", "trainer_state.json")["log_history"]
-    assert [entry["step"] for entry in history if "eval_f1" in entry][:3] == [2, 4, 6]
+    history = log_history(tmp_path / "whole")
+    assert history == log_history(tmp_path / "resumed")
+    assert [entry["step"] for entry in history if "eval_f1" in entry and "step" in entry][:3] == [2, 4, 6]
 
 
 @pytest.mark.parametrize(
