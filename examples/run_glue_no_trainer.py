@@ -240,6 +240,8 @@ def training_function(
     setup = {"rows": len(train_loader.dataset), "processes": accelerator.num_processes}
     progress = TrainingProgress(setup | {name: getattr(args, name) for name in same})
     accelerator.register_for_checkpointing(lr_scheduler, progress)
+    # not before all that can be wrong with the options was checked, so that a slip leaves no folder
+    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     if args.report_to is not None:
         accelerator.init_trackers("glue", config=hyperparameters(args, accelerator))
     if args.resume_from_checkpoint is None:
@@ -307,7 +309,6 @@ def run_once(
     model_args = replace(model_args, init_from=fill_in_seed(model_args.init_from, args.seed))
     teacher_name = fill_in_seed(distillation_args.teacher_model_name_or_path, args.seed)
     distillation_args = replace(distillation_args, teacher_model_name_or_path=teacher_name)
-    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     accelerator = Accelerator(
         gradient_accumulation_steps=args.gradient_accumulation_steps,
         log_with=args.report_to,

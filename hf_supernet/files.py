@@ -18,7 +18,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,26 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def removing_if_empty(path: str | os.PathLike) -> Iterator[None]:
+    """
+    Takes away the folders that the body made and left empty, if it raises.
+
+    Args:
+        path (`str` or `os.PathLike`):
+            A folder; where it is not there yet, it and those above it that are not there either.
+    """
+    path = Path(path)
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # it was not made, or is not empty
+                folder.rmdir()
+        raise
 
 
 @contextmanager
@@ -140,4 +160,12 @@ def write_json(path: str | os.PathLike, values: Any) -> None:
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-__all__ = ["UNFINISHED", "check_replaceable", "filling_folder", "replacing", "replacing_folder", "write_json"]
+__all__ = [
+    "UNFINISHED",
+    "check_replaceable",
+    "filling_folder",
+    "removing_if_empty",
+    "replacing",
+    "replacing_folder",
+    "write_json",
+]

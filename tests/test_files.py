@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_supernet.files import UNFINISHED, check_replaceable, filling_folder
+from hf_supernet.files import UNFINISHED, check_replaceable, filling_folder, removing_if_empty
 
 
 PATTERNS = ("model.bin", "*.json")
@@ -115,3 +115,18 @@ def test_without_the_last_file_an_old_one_stays(tmp_path):
     with filling_folder(tmp_path) as temporary:
         write(temporary, "new", "weights")
     assert contents(tmp_path) == {"weights": "new", "config.json": "old", "code/a.py": "old"}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_folders_that_stay_empty_are_taken_away_after_an_error(tmp_path, error):
+    def end_with_error(*made: str) -> set[str]:
+        with pytest.raises(error), removing_if_empty(tmp_path / "a" / "b"):
+            for name in made:
+                (tmp_path / name).mkdir(parents=True, exist_ok=True)
+            raise error
+        return {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+
+    assert end_with_error() == end_with_error("a") == end_with_error("a/b") == set()
+    assert end_with_error("a/b", "a/c") == {"a", "a/c"}
+    (tmp_path / "a" / "b").mkdir()
+    assert end_with_error("a/b") == {"a", "a/b", "a/c"}  # it was there before

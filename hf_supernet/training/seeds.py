@@ -15,7 +15,8 @@
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 from transformers import TrainingArguments
 from transformers.utils import logging
 
-from ..files import write_json
+from ..files import removing_if_empty, write_json
 
 
 logger = logging.get_logger(__name__)
@@ -142,11 +143,11 @@ def run_seeds(
         folder = seed_folder(output_dir, seed)
         finished = read_run(folder).get("results")
         if finished is None:
+            record = {"seed": seed, "settings": settings}
+            with _begin(folder, record) if writes else nullcontext():
+                finished = run(seed, folder)
             if writes:
-                write_json(folder / RUN_NAME, {"seed": seed, "settings": settings})
-            finished = run(seed, folder)
-            if writes:
-                write_json(folder / RUN_NAME, {"seed": seed, "settings": settings, "results": finished})
+                write_json(folder / RUN_NAME, record | {"results": finished})
         else:
             logger.warning(f"{folder} is finished with the same settings: its results are taken as they are.")
         results[seed] = finished
@@ -194,6 +195,22 @@ def summarize(results: dict[int, dict[str, float]]) -> dict[str, Any]:
         if len(values) > 1:
             summary[f"{name}_sd"] = statistics.stdev(values)
     return summary | {"by_seed": {str(seed): metrics for seed, metrics in results.items()}}
+
+
+@contextmanager
+def _begin(folder: Path, record: dict[str, Any]) -> Iterator[None]:
+    """
+    Writes the record of a run that begins. If the body raises before it wrote anything, the record goes too: the slip
+    in the options that ended the run is to be mended, and would then be a difference in the settings.
+    """
+    with removing_if_empty(folder):
+        write_json(folder / RUN_NAME, record)
+        try:
+            yield
+        except BaseException:
+            if [path.name for path in folder.iterdir()] == [RUN_NAME]:
+                (folder / RUN_NAME).unlink()
+            raise
 
 
 def _check_settings(folder: Path, settings: dict[str, Any]) -> None:

@@ -70,6 +70,25 @@ def test_other_settings_are_refused_before_anything_is_run(tmp_path):
     assert other.seeds == []
 
 
+def test_a_run_that_fails_at_once_leaves_nothing(tmp_path):
+    """So that the mended options are no other settings; a run that has written something keeps its record."""
+
+    def fail(seed, folder):
+        raise ValueError("no such column")
+
+    def fail_later(seed, folder):
+        (folder / "checkpoint-1").mkdir()
+        raise ValueError("no such column")
+
+    with pytest.raises(ValueError, match="no such column"):
+        run_seeds([1, 2], tmp_path / "model" / "task", {"column": "a"}, fail)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="no such column"):
+        run_seeds([1, 2], tmp_path / "model", {"column": "b"}, fail_later)
+    with pytest.raises(ValueError, match="was run with other settings: `column` 'b', now 'c'"):
+        run_seeds([1, 2], tmp_path / "model", {"column": "c"}, fail)
+
+
 def test_a_damaged_record(tmp_path):
     run_seeds([1], tmp_path, SETTINGS, Runs())
     (tmp_path / "seed-1" / "run.json").write_text("{")
