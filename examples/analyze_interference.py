@@ -46,9 +46,10 @@ from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.evaluation.interference import analyze_interference
 from hf_supernet.evaluation.interference_statistics import Interval, similarity_trend
 from hf_supernet.files import replacing
+from hf_supernet.loading import naming_damaged_weights
 from hf_supernet.plotting import write_panels
 from hf_supernet.plotting.interference import distance_panel, layer_panel, states_panel
-from hf_supernet.scripts import naming_damaged_weights, parse_arguments, run_script
+from hf_supernet.scripts import check_one_process, parse_arguments
 
 
 OBSERVATIONS = (  # column, what gradient similarity is said to do, and the sign of the trend that this is
@@ -197,6 +198,7 @@ def write_figures(rows: pd.DataFrame, folder: Path, resamples: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> pd.DataFrame:
+    check_one_process("The analysis")
     arguments, data_args = parse_arguments((AnalysisArguments, DataArguments), argv)
     check_supernets(arguments.named_supernets)
     batches = load_batches(arguments, data_args)
@@ -213,4 +215,4 @@ def main(argv: list[str] | None = None) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    main()

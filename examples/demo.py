@@ -56,6 +56,7 @@ from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.export import export_child
 from hf_supernet.files import replacing, replacing_folder, write_json
 from hf_supernet.plotting import plot_pareto, plot_training_losses
+from hf_supernet.scripts import check_one_process
 from hf_supernet.search import (
     Constraint,
     EvolutionarySearch,
@@ -353,6 +354,7 @@ def fine_tune(settings: Settings, data: Data, output_dir: Path, seed: int) -> di
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
+    check_one_process("The demo")
     args = parse_args(argv)
     settings = SHORT if args.short else Settings()
     output_dir, stages = args.output_dir, Stages()

@@ -41,7 +41,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
@@ -59,7 +58,8 @@ from hf_supernet.data.glue_arguments import GlueDataArguments
 from hf_supernet.export.onnx import REPORT_NAME, export_onnx
 from hf_supernet.export.onnx_report import onnx_report, report_table
 from hf_supernet.files import write_json
-from hf_supernet.scripts import parse_arguments
+from hf_supernet.loading import load_config, load_trained
+from hf_supernet.scripts import check_one_process, parse_arguments
 from hf_supernet.search import LatencySettings
 
 
@@ -123,17 +123,13 @@ def task_of(args: ExportArguments, architectures: list[str] | None) -> str:
 
 def load_model(args: ExportArguments) -> tuple[str, PreTrainedModel, PreTrainedTokenizerBase]:
     hub = {"revision": args.model_revision, "token": args.token}
-    config = AutoConfig.from_pretrained(args.model_name_or_path, **hub)
+    config = load_config(args.model_name_or_path, **hub)
     task = task_of(args, config.architectures)
     if args.validation_file is not None and task != "text-classification":
         raise ValueError(f"`validation_file` is for text-classification; the task is {task}.")
-    model, loading = AUTO_CLASSES[task].from_pretrained(args.model_name_or_path, output_loading_info=True, **hub)
     # A pooler is no part of what feature extraction returns.
-    missing = sorted(name for name in loading["missing_keys"] if "pooler" not in name or task != "feature-extraction")
-    if missing:
-        raise ValueError(
-            f"The checkpoint has no weights for {task}: {', '.join(missing)} would be random. Fine-tune it."
-        )
+    unneeded = "pooler" if task == "feature-extraction" else None
+    model = load_trained(AUTO_CLASSES[task], args.model_name_or_path, task, unneeded, **hub)
     return task, model.eval(), AutoTokenizer.from_pretrained(args.model_name_or_path, **hub)
 
 
@@ -171,6 +167,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     Returns:
         `dict[str, Any]`: The report.
     """
+    check_one_process("The export, which measures latency,")
     (args,) = parse_arguments((ExportArguments,), argv)
     task, model, tokenizer = load_model(args)
     validation = validation_batches(args, model, tokenizer)

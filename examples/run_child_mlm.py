@@ -25,8 +25,8 @@ The weights that a child has from its supernet are shared with all the others; s
         --do_train --do_eval --max_steps 5000 --per_device_train_batch_size 32 --learning_rate 5e-4 \
         --output_dir child-trained
 
-Any model that `AutoModelForMaskedLM` loads will do, a child that was exported as plain BERT too. The masks, and the
-documents that are held out where there is no validation split, are those of `run_supernet_mlm.py`.
+Any model that `AutoModelForMaskedLM` loads will do if its head was trained, a child that was exported as plain BERT too.
+The masks, and the documents that are held out where there is no validation split, are those of `run_supernet_mlm.py`.
 The options can also come from one `.json` or `.yaml` file: `python examples/run_child_mlm.py options.yaml`.
 """
 
@@ -37,21 +37,17 @@ from pathlib import Path
 from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     TrainingArguments,
     set_seed,
 )
 
+from hf_supernet import SupernetBertConfig
 from hf_supernet.data import MaskingCollator, tokenize_corpus
 from hf_supernet.data.text_arguments import TextArguments
-from hf_supernet.scripts import (
-    check_actions,
-    check_checkpoint,
-    naming_damaged_weights,
-    parse_arguments,
-    run_script,
-    set_up_logging,
-)
+from hf_supernet.loading import check_length, load_config, load_trained
+from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, run_script, set_up_logging
 from hf_supernet.training.finetuning_trainer import hyperparameters
 from hf_supernet.training.masked_lm_card import MaskedLMCard
 from hf_supernet.training.masked_lm_trainer import MaskedLMTrainer, NewMasksEveryEpoch
@@ -65,6 +61,17 @@ class ModelArguments:
     """Which child."""
 
     model_name_or_path: str = field(metadata={"help": "The child: a folder, or a Hub id."})
+
+
+def load_child(name_or_path: str, max_seq_length: int) -> PreTrainedModel:
+    config = load_config(name_or_path)
+    if config.model_type == SupernetBertConfig.model_type:
+        raise ValueError(
+            f"'{name_or_path}' is a supernet, and what is trained here is one of its children: search it first, or save what"
+            " its `extract_child` returns."
+        )
+    check_length(max_seq_length, config)
+    return load_trained(AutoModelForMaskedLM, name_or_path, "masked language modelling", config=config)
 
 
 def prepare_data(data_args: TextArguments, training_args: TrainingArguments, tokenizer: PreTrainedTokenizerBase):
@@ -93,8 +100,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     check_checkpoint(training_args)
     set_up_logging(logger, training_args)
     set_seed(training_args.seed)
-    with naming_damaged_weights(model_args.model_name_or_path):
-        model = AutoModelForMaskedLM.from_pretrained(model_args.model_name_or_path)
+    model = load_child(model_args.model_name_or_path, data_args.max_seq_length)
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path)
     train, dev = prepare_data(data_args, training_args, tokenizer)
     training_args.remove_unused_columns = False  # the collator reads `example_id`

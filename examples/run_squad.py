@@ -44,7 +44,6 @@ from pathlib import Path
 
 from datasets import Dataset
 from transformers import (
-    AutoConfig,
     AutoModelForQuestionAnswering,
     AutoTokenizer,
     DataCollatorWithPadding,
@@ -62,14 +61,8 @@ from hf_supernet.data.squad_questions import SquadQuestions
 from hf_supernet.data.squad_windows import make_windows, model_inputs
 from hf_supernet.data.tables import random_rows
 from hf_supernet.evaluation.squad_card import SquadCard
-from hf_supernet.scripts import (
-    check_actions,
-    check_checkpoint,
-    naming_damaged_weights,
-    parse_arguments,
-    run_script,
-    set_up_logging,
-)
+from hf_supernet.loading import load_config, naming_damaged_weights
+from hf_supernet.scripts import check_actions, check_checkpoint, parse_arguments, run_script, set_up_logging
 from hf_supernet.training.finetuning import ModelArguments, check_tokenizer
 from hf_supernet.training.finetuning_trainer import FineTuningTrainer, hyperparameters
 
@@ -98,7 +91,7 @@ def load_model(
         "trust_remote_code": model_args.trust_remote_code,
     }
     # two outputs, the start and the end, whatever the checkpoint classified before
-    config = AutoConfig.from_pretrained(model_args.config_name or model_args.model_name_or_path, num_labels=2, **hub)
+    config = load_config(model_args.config_name or model_args.model_name_or_path, num_labels=2, **hub)
     tokenizer = AutoTokenizer.from_pretrained(model_args.tokenizer_name or model_args.model_name_or_path, **hub)
     check_tokenizer(tokenizer, config, data_args)
     if model_args.random_init:

@@ -41,13 +41,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, set_seed
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, set_seed
 
 from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data import MaskingCollator, tokenize_corpus, train_tokenizer
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.files import replacing_folder
-from hf_supernet.scripts import check_actions, naming_damaged_weights, parse_arguments, run_script, set_up_logging
+from hf_supernet.loading import check_length, load_config, naming_damaged_weights
+from hf_supernet.scripts import check_actions, parse_arguments, run_script, set_up_logging
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint, read_supernet_state
 
@@ -151,12 +152,8 @@ def new_config(model_args: ModelArguments, data_args: DataTrainingArguments) -> 
 def load_supernet(model_args: ModelArguments, max_seq_length: int) -> SupernetBertForMaskedLM:
     """The supernet to train further, or a new one that starts from a BERT."""
     hub_options = {"revision": model_args.revision, "token": model_args.token}
-    config = AutoConfig.from_pretrained(model_args.model_name_or_path, **hub_options)
-    if max_seq_length > config.max_position_embeddings:
-        raise ValueError(
-            f"`max_seq_length` {max_seq_length} is more than the {config.max_position_embeddings} tokens that the model"
-            " reads."
-        )
+    config = load_config(model_args.model_name_or_path, **hub_options)
+    check_length(max_seq_length, config)
     name, operators = model_args.model_name_or_path, model_args.candidate_operators
     is_supernet = config.model_type == SupernetBertConfig.model_type
     if is_supernet and operators:

@@ -37,7 +37,7 @@ from accelerate import Accelerator
 from accelerate.logging import get_logger
 from accelerate.utils import broadcast_object_list
 from torch.utils.data import DataLoader
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.cards.citations import methods_of
@@ -46,9 +46,10 @@ from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.export import CardFacts, export_child
 from hf_supernet.files import write_json
+from hf_supernet.loading import load_config, naming_damaged_weights
 from hf_supernet.local_paths import public_name
 from hf_supernet.plotting import plot_pareto
-from hf_supernet.scripts import naming_damaged_weights, parse_arguments, run_script, set_up_accelerate_logging
+from hf_supernet.scripts import parse_arguments, run_script, set_up_accelerate_logging
 from hf_supernet.search import (
     Constraint,
     EvolutionarySearch,
@@ -161,13 +162,8 @@ def check_output_dir(search_args: SearchArguments) -> None:
         )
 
 
-def load_config(model_args: ModelArguments) -> SupernetBertConfig:
-    try:
-        config = AutoConfig.from_pretrained(model_args.supernet, **model_args.hub_options())
-    except OSError as error:
-        raise OSError(
-            f"There is no supernet '{model_args.supernet}': neither a folder with a `config.json`, nor found on the Hub."
-        ) from error
+def load_supernet_config(model_args: ModelArguments) -> SupernetBertConfig:
+    config = load_config(model_args.supernet, "supernet", **model_args.hub_options())
     if config.model_type != SupernetBertConfig.model_type:
         raise ValueError(f"'{model_args.supernet}' is a {config.model_type!r} model, not a supernet.")
     return config
@@ -350,7 +346,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     check_output_dir(search_args)
 
     # What can be wrong is checked in the order of what it takes to check it, and nothing is written before.
-    config = load_config(model_args)
+    config = load_supernet_config(model_args)
     settings = latency_settings(search_args, data_args, str(accelerator.device))
     table = find_latency_table(search_args, config, accelerator)
     if table is None:

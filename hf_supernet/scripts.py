@@ -11,19 +11,18 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What the scripts in `examples/` share: how they read their options, how they log, and what they say of damaged weights."""
+"""What the scripts in `examples/` share: how they read their options, what they check, and how they log."""
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
 import transformers
 from accelerate import Accelerator
-from safetensors import SafetensorError, safe_open
+from accelerate.utils import get_int_from_env
 from torch import distributed
 from transformers import HfArgumentParser, TrainingArguments
 
@@ -118,37 +117,22 @@ def check_checkpoint(training_args: TrainingArguments) -> None:
         )
 
 
-@contextmanager
-def naming_damaged_weights(name_or_path: str) -> Iterator[None]:
+def check_one_process(what: str) -> None:
     """
-    Within this context, an error that safetensors raises of a damaged file says which file, and what to do.
+    Refuses what a launcher started in several processes, which would write over each other.
 
     Args:
-        name_or_path (`str`):
-            What is loaded: a folder, or a Hub id.
+        what (`str`):
+            What runs, for the message.
 
     Raises:
-        ValueError: for damaged weights.
+        ValueError: where the launcher's environment says that there are more processes than this one.
     """
-    try:
-        yield
-    except SafetensorError as error:
-        folder = Path(name_or_path)
-        if folder.is_dir():
-            damaged = ", ".join(str(path) for path in sorted(folder.glob("*.safetensors")) if not _is_whole(path))
-            what, remedy = damaged or str(folder), "Copy it anew, or write it anew with the script that made it."
-        else:
-            what = f"The cached file of '{name_or_path}'"
-            remedy = f"Download it anew: `hf download {name_or_path} --force-download`."
-        raise ValueError(f"{what} is damaged or not whole, its weights can't be read ({error}). {remedy}") from error
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        with safe_open(path, framework="pt"):
-            return True
-    except SafetensorError:
-        return False
+    # the names that Accelerate reads; not its state, which would have to wait for the other processes
+    names = ["WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"]
+    processes = get_int_from_env(names, 1)
+    if processes > 1:
+        raise ValueError(f"{what} is for one process, and there are {processes}: start it with plain `python`.")
 
 
 def set_up_logging(logger: logging.Logger, training_args: TrainingArguments) -> None:
@@ -199,7 +183,7 @@ def _log_to_stdout(**options) -> None:
 __all__ = [
     "check_actions",
     "check_checkpoint",
-    "naming_damaged_weights",
+    "check_one_process",
     "parse_arguments",
     "run_script",
     "set_up_accelerate_logging",

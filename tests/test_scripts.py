@@ -22,17 +22,15 @@ from pathlib import Path
 
 import datasets
 import pytest
-import torch
 import transformers
 import yaml
-from safetensors.torch import load_file, save_file
 from torch import distributed
 from transformers import TrainingArguments
 
 from hf_supernet.scripts import (
     check_actions,
     check_checkpoint,
-    naming_damaged_weights,
+    check_one_process,
     parse_arguments,
     run_script,
     set_up_logging,
@@ -135,26 +133,13 @@ def test_the_level_reaches_script_and_libraries(options, level):
             library.set_verbosity(verbosity)
 
 
-def test_damaged_weights_are_named(tmp_path):
-    for name in ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"):
-        save_file({"weight": torch.ones(3)}, tmp_path / name)
-    file = tmp_path / "model-00002-of-00002.safetensors"
-    file.write_bytes(file.read_bytes()[:-4])
-    with (
-        pytest.raises(ValueError, match=rf"^{file} is damaged or not whole.*Copy it anew"),
-        naming_damaged_weights(str(tmp_path)),
-    ):
-        load_file(file)
-    with (
-        pytest.raises(ValueError, match=r"'some/model' is damaged.*hf download some/model"),
-        naming_damaged_weights("some/model"),
-    ):
-        load_file(file)
-
-
-def test_other_errors_pass(tmp_path):
-    with pytest.raises(KeyError), naming_damaged_weights(str(tmp_path)):
-        raise KeyError
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE"])
+def test_several_processes_where_one_is_meant(variable, monkeypatch):
+    monkeypatch.setenv(variable, "1")
+    check_one_process("The demo")
+    monkeypatch.setenv(variable, "2")
+    with pytest.raises(ValueError, match="The demo is for one process, and there are 2: start it with plain `python`"):
+        check_one_process("The demo")
 
 
 def test_a_script_ends_its_process_group(tmp_path):

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from transformers import (
-    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
@@ -31,8 +30,8 @@ from transformers.utils import logging
 from ..data.glue import GlueData, longest_input
 from ..data.glue_arguments import GlueDataArguments
 from ..evaluation.glue_card import FineTuningCard
+from ..loading import load_config, naming_damaged_weights
 from ..models.supernet_bert import SupernetBertPreTrainedModel
-from ..scripts import naming_damaged_weights
 from .trained_classifiers import load_trained_classifier, take_over
 
 
@@ -145,9 +144,10 @@ def load_classifier(
     Raises:
         ValueError: if the tokenizer is not the model's, the labels are others and there will be no training, the
             weights are damaged, `architecture` is none of the model's, or `init_from` is another network.
+        OSError: where there is no such model.
     """
     hub = model_args.hub | {"revision": model_args.model_revision}
-    config = AutoConfig.from_pretrained(model_args.config_name or model_args.model_name_or_path, **hub)
+    config = load_config(model_args.config_name or model_args.model_name_or_path, **hub)
     start = None
     if model_args.init_from is not None:
         if not trains:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 
-from ..scripts import naming_damaged_weights
+from ..loading import naming_damaged_weights
 
 
 # What two models of one network may differ in: where they come from, their labels, what they return, and what acts in
