@@ -229,6 +229,12 @@ def report(data: Path, work: Path) -> None:
             text = text.replace(path, name)
         return text
 
+    first = work / "glue_table" / MODELS[0] / MODELS[0]
+    runs = {
+        task: json.loads((first / task / f"seed-{SEEDS[0]}" / "all_results.json").read_text())
+        for task in GLUE_TASKS
+        if task in set(rows["task"])
+    }
     losses = {"searched": work / "child", "bert": work / "bert" / "pretrained"}
     write_json(
         RESULTS,
@@ -255,8 +261,8 @@ def report(data: Path, work: Path) -> None:
                 }
                 for name, model in models.items()
             },
-            "train_samples": {task: int(part["train_samples"].iloc[0]) for task, part in rows.groupby("task")},
-            "dev_samples": {task: int(part["eval_samples"].iloc[0]) for task, part in rows.groupby("task")},
+            "train_samples": {task: found["train_samples"] for task, found in runs.items()},
+            "dev_samples": {task: found["eval_samples"] for task, found in runs.items()},
             "dev_loss_of_token_frequencies": loss_of_frequencies(data, work),
             "glue": summarise(rows),
         },

@@ -172,7 +172,10 @@ def _results(work: Path, results: dict[str, Any]) -> list[EvalResult]:
     """An entry for each metric of each task."""
     entries = []
     for task in results["epochs"]:
-        runs = [read(work / "glue" / "searched" / task / str(seed) / "all_results.json") for seed in results["seeds"]]
+        runs = [
+            read(work / "glue" / "searched" / task / str(seed) / "all_results.json")
+            for seed in results["seeds"] + results["fresh_seeds"]
+        ]
         for metric in GLUE_TASKS[task].metrics:
             values = [run[f"eval_{metric}"] for run in runs]
             entries.append(
