@@ -199,10 +199,12 @@ def _verdict_of_glue_table(results: dict[str, Any]) -> str:
         return ", ".join(names) or "none"
 
     overall = results["glue"]["mean of tasks"]["difference"]
-    said = "differ" if overall["low"] * overall["high"] > 0 else "cannot be told apart"
+    text = f"The child is better, with an interval above 0, on: {tasks(1)}; the BERT on: {tasks(-1)}."
+    if overall["low"] > 0 or overall["high"] < 0:
+        return f"Over all tasks the {'child' if overall['low'] > 0 else 'BERT'} is better. {text}"
     return (
-        f"Over all tasks the two {said}. The child is better, with an interval above 0, on: {tasks(1)}; the BERT on: {tasks(-1)}."
-        " What the child predicts so much better in pretraining helps little in these tasks, at this size and after so little text."
+        f"Over all tasks the two cannot be told apart. {text} What one predicts better in pretraining helps it little in these"
+        " tasks, at this size and after so little text."
     )
 
 

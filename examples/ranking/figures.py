@@ -22,7 +22,7 @@ from analysis import GroundTruth, Prediction
 from matplotlib.axes import Axes
 
 from hf_supernet.evaluation.ranking import Estimate
-from hf_supernet.plotting.panels import BLUE, GREEN, GREY, LINE_STYLES, ORANGE, Panel
+from hf_supernet.plotting.panels import BLUE, GREEN, GREY, LINE_STYLES, ORANGE, Panel, draw_intervals
 
 
 STRATUM_COLOURS = {"random": BLUE, "neighbour": ORANGE, "extreme": GREEN, "no_mixing": GREY}
@@ -92,20 +92,9 @@ def _draw_points(truth: GroundTruth, values: np.ndarray, label: str, seed: int |
 def _draw_course(lines: dict[str, pd.DataFrame], ceiling: Estimate, statistic: str, axis: Axes) -> None:
     axis.axhspan(ceiling.low, ceiling.high, color=GREY, alpha=0.2, lw=0)
     axis.axhline(ceiling.mean, color=GREY, lw=1, ls="--", label="ceiling")
-    for index, ((name, part), (colour, marker)) in enumerate(zip(lines.items(), cycle(LINE_STYLES), strict=False)):
+    for index, ((name, part), style) in enumerate(zip(lines.items(), cycle(LINE_STYLES), strict=False)):
         shift = 0.008 * (index - (len(lines) - 1) / 2)  # so that intervals do not hide each other
-        error = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
-        axis.errorbar(
-            part["share"] + shift,
-            part["mean"],
-            yerr=error,
-            color=colour,
-            marker=marker,
-            ms=4,
-            lw=1.4,
-            elinewidth=0.8,
-            label=name,
-        )
+        draw_intervals(axis, part["share"] + shift, part, style, name)
     axis.set(xlabel="share of the training", ylabel=statistic)
     axis.legend(frameon=False, fontsize=8)
 

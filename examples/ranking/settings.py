@@ -220,12 +220,17 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return dict(value or {})
     if hint in (bool, int, str) and type(value) is hint:
         return value
-    if hint is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
-    raise ValueError(f"`{where}` must be {getattr(hint, '__name__', hint)}, got {value!r}.")
+    is_number = hint is float and isinstance(value, int | float | str) and not isinstance(value, bool)
+    try:
+        if is_number:
+            return float(value)  # YAML reads `1e-3` as text
+    except ValueError as error:
+        raise ValueError(_wrong(hint, value, where)) from error
+    raise ValueError(_wrong(hint, value, where))
+
+
+def _wrong(hint: Any, value: Any, where: str) -> str:
+    return f"`{where}` must be {getattr(hint, '__name__', hint)}, got {value!r}."
 
 
 def unknown_name(name: str, known: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from datasets import Dataset, Value, load_dataset
 from datasets.exceptions import DatasetGenerationError
 
-from ..evaluation.glue import did_you_mean
+from ..spelling import did_you_mean
 
 
 # File endings, the loader of `datasets` that reads them, and how it has to read them. A sentence "None" or "N/A" is text.

@@ -16,9 +16,7 @@
 [GLUE: A Multi-Task Benchmark and Analysis Platform for Natural Language Understanding](https://huggingface.co/papers/1804.07461).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import datasets
@@ -27,6 +25,8 @@ import numpy as np
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from transformers.utils import logging
+
+from ..spelling import did_you_mean
 
 
 logger = logging.get_logger(__name__)
@@ -107,12 +107,6 @@ GLUE_TASKS: dict[str, GlueTask] = {
         ("sentence1", "sentence2"), ("not_entailment", "entailment"), ACCURACY, selection_metric="accuracy"
     ),
 }
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` (did you mean "..."?)` where a known name is close to `name`, else an empty string: for error messages."""
-    close = get_close_matches(name, list(known), n=1)
-    return f' (did you mean "{close[0]}"?)' if close else ""
 
 
 def canonical_task_name(name: str) -> str:

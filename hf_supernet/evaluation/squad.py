@@ -27,7 +27,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from .glue import did_you_mean
+from ..spelling import did_you_mean
 
 
 SQUAD_VERSIONS = ("squad", "squad_v2")

@@ -16,12 +16,11 @@
 from functools import partial
 from itertools import cycle
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from ..evaluation.interference_statistics import mean_similarity
-from .panels import KIND_COLOURS, LINE_STYLES, Panel
+from .panels import KIND_COLOURS, LINE_STYLES, Panel, draw_intervals
 
 
 _LABEL = "gradient similarity (cosine)"
@@ -101,19 +100,7 @@ def _lines_panel(
 
 def _draw_lines(lines: dict[str, pd.DataFrame], label: str, styles: dict[str, tuple[str, str]], axis: Axes) -> None:
     for name, part in lines.items():
-        colour, marker = styles[name]
-        error = np.abs(part[["low", "high"]].to_numpy().T - part["mean"].to_numpy())
-        axis.errorbar(
-            part["x"],
-            part["mean"],
-            yerr=error,
-            color=colour,
-            marker=marker,
-            ms=4,
-            lw=1.4,
-            elinewidth=0.8,
-            label=name,
-        )
+        draw_intervals(axis, part["x"], part, styles[name], name)
     axis.set(xlabel=label, ylabel=_LABEL)
     axis.legend(frameon=False, fontsize=8)
 

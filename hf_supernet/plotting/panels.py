@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -70,6 +71,27 @@ class Panel(NamedTuple):
 def ink(colour: str) -> str:
     """`colour` itself, or for `INK` the colour of the text."""
     return matplotlib.rcParams[INK] if colour == INK else colour
+
+
+def draw_intervals(axis: Axes, x: pd.Series, means: pd.DataFrame, style: tuple[str, str], label: str) -> None:
+    """
+    A line of means with their intervals.
+
+    Args:
+        axis (`matplotlib.axes.Axes`):
+            Where to.
+        x (`pandas.Series`):
+            Where the means stand, in the order of `means`.
+        means (`pandas.DataFrame`):
+            With the columns `mean`, `low` and `high`.
+        style (`tuple[str, str]`):
+            Colour and marker, one of `LINE_STYLES`.
+        label (`str`):
+            The name of the line in the legend.
+    """
+    colour, marker = style
+    error = np.abs(means[["low", "high"]].to_numpy().T - means["mean"].to_numpy())
+    axis.errorbar(x, means["mean"], yerr=error, color=colour, marker=marker, ms=4, lw=1.4, elinewidth=0.8, label=label)
 
 
 def write_panels(
@@ -138,6 +160,7 @@ __all__ = [
     "RED",
     "SKY",
     "Panel",
+    "draw_intervals",
     "ink",
     "render_panel",
     "write_panels",

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
-from ..evaluation.glue import did_you_mean
+from ..spelling import did_you_mean
 
 
 def check_best_metric(args: TrainingArguments, metrics: Iterable[str]) -> None:

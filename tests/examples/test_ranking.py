@@ -28,8 +28,9 @@ import pandas as pd
 import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState
-from transformers import TrainerCallback
 from transformers.utils import logging
+
+from ..training.conftest import KillAt, Killed
 
 
 RANKING = Path(__file__).resolve().parents[2] / "examples" / "ranking"
@@ -58,19 +59,6 @@ methods:
 comparison: [uniform, fair, magic-at]
 # ---- Children: written by draw_children.py, not by hand ----
 """
-
-
-class Killed(RuntimeError):
-    """What a run dies of in these tests."""
-
-
-class KillAt(TrainerCallback):
-    def __init__(self, step: int):
-        self.step = step
-
-    def on_step_begin(self, args, state, control, **kwargs):
-        if state.global_step == self.step:
-            raise Killed
 
 
 @pytest.fixture(scope="module")
