@@ -22,11 +22,19 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 class FinishedRunsMixin:
     """
-    For a `Trainer`, in front of it: a run that is resumed from the checkpoint of its last step trains no further.
+    For a `Trainer`, in front of it: a resumed run does nothing that it has done already.
 
     The Trainer looks for the end behind a step only. Resumed at `max_steps` in the middle of an epoch, it would take one step
-    more, and save and log it. Here the epoch's end follows at once, with what it evaluates, logs and saves.
+    more, and save and log it. Here the epoch's end follows at once, with what it evaluates, logs and saves. And with
+    `eval_on_start` it would evaluate once more in the middle of the training.
     """
+
+    def _evaluate(
+        self, trial, ignore_keys_for_eval: list[str] | None, skip_scheduler: bool = False
+    ) -> dict[str, float]:
+        if skip_scheduler and self.state.global_step > 0:  # asked for at the start only
+            return {}
+        return super()._evaluate(trial, ignore_keys_for_eval, skip_scheduler)
 
     def _run_epoch(self, *, num_update_steps_per_epoch: int, **kwargs) -> None:
         if self.state.global_step >= self.state.max_steps:

@@ -77,6 +77,7 @@ def assert_same_run(resumed, uninterrupted):
         (9, {"lr_scheduler_type": "cosine", "warmup_steps": 3, "dataloader_persistent_workers": True,
               "dataloader_num_workers": 1}),
         (9, {"train_sampling_strategy": "group_by_length"}),
+        (7, {"eval_on_start": True}),
     ],
 )  # fmt: skip
 def test_resumed_equals_uninterrupted(make_trainer, killed_at, arguments):
