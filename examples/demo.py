@@ -86,7 +86,7 @@ class Settings:
     hidden_size: int = 128
     num_hidden_layers: int = 8
     candidate_operators: tuple[str, ...] = ("attention-4", "feed_forward-512", "convolution-5", "identity")
-    train_steps: int = 1600
+    train_steps: int = 1300
     train_batch_size: int = 16
     learning_rate: float = 2e-3
     alignment_weight: float = 0.1
