@@ -19,8 +19,8 @@ Draw the children of a ranking benchmark, and write them into its plan.
 
     python examples/ranking/draw_children.py --plan examples/ranking/plan.yaml --seed 0
 
-Two sets without a network in common, each of four strata. `random`: uniform over the networks that mix tokens, that is
-have an attention or a convolution. `neighbour`: one operator of a `random` child of the same set changed. `extreme`: most
+Two sets without a network in common, each of four strata. `random`: uniform over the paths of networks that mix tokens,
+that is have an attention or a convolution; so of all depths. `neighbour`: one operator of a `random` child of the same set changed. `extreme`: most
 and fewest parameters among those that mix, networks of one mixing operator alone, and of all but one feed-forward.
 `no_mixing`: networks without any mixing, a trivial stratum. A network with identities has several paths through a
 supernet: one of them is drawn, uniformly. Children that are in the plan are never replaced; to draw others, delete
@@ -56,11 +56,11 @@ class DrawArguments:
     plan: str = field(default=str(PLAN), metadata={"help": "The plan, a YAML file with the marker as its last line."})
     seed: int = field(default=0, metadata={"help": "Seed of the draws."})
     test: list[int] = field(
-        default_factory=lambda: [64, 36, 12, 8],
+        default_factory=lambda: [60, 30, 12, 6],
         metadata={"help": f"Test children of each stratum, in the order {', '.join(STRATA)}."},
     )
     tuning: list[int] = field(
-        default_factory=lambda: [24, 10, 5, 1], metadata={"help": "Tuning children of each stratum, likewise."}
+        default_factory=lambda: [24, 8, 4, 0], metadata={"help": "Tuning children of each stratum, likewise."}
     )
 
     def __post_init__(self):
@@ -88,8 +88,6 @@ class Drawing:
         self.taken: set[Architecture] = set()
         config = plan.config()
         self.size = {operator: operator_parameters(operator, config) for operator in self.candidates}
-        # In this space each network has one path: drawing paths uniformly is drawing networks uniformly.
-        self.networks = SearchSpace(self.space.candidates, "end")
         self.extremes = self._extremes()
 
     def sets(self, counts: dict[str, list[int]]) -> dict[str, dict[str, list[Architecture]]]:
@@ -105,7 +103,7 @@ class Drawing:
             for which in SETS:
                 number = dict(zip(STRATA, counts[which], strict=True))[stratum]
                 draw = {
-                    "random": lambda: self.networks.sample(self.generator),
+                    "random": lambda: self.space.sample(self.generator),
                     "neighbour": lambda part=drawn[which]: self._neighbour(part["random"]),
                     "extreme": self._extreme,
                     "no_mixing": self._without_mixing,
@@ -123,7 +121,7 @@ class Drawing:
             if network not in self.taken and mixes_tokens(path) != (stratum == "no_mixing"):
                 self.taken.add(network)
                 # A neighbour's path is next to that of its look-alike.
-                found.append(path if stratum == "neighbour" else self._some_path(network))
+                found.append(path if stratum in ("random", "neighbour") else self._some_path(network))
                 trials = 0
             elif trials >= TRIALS:
                 raise ValueError(
