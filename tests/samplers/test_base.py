@@ -38,6 +38,22 @@ GOLDEN = {
 }
 
 
+# The same for whole beginnings, one path a step: what no option has been given for stays as it was.
+END = SearchSpace([["A2", "F37", "I"], ["A2", "I"], ["A2", "F37", "I"]], "end")
+BEGINNINGS = [
+    ("uniform", SPACE, {}, "A2-C3-C5-I F37-A2-C5-I A2-A2-C5-A2 A2-A2-C5-C3 I-A2-C5-A2 F37-A2-C5-F37"),
+    ("uniform", END, {}, "A2-I-I F37-A2-F37 A2-A2-A2 A2-A2-F37 I-I-I F37-A2-A2"),
+    ("gradual", SPACE, {}, "F37-C3-C5-C3 F37-C3-C5-A2 F37-A2-C5-A2 F37-C3-C5-A2 F37-A2-C5-A2 F37-A2-C5-F37"),
+    (
+        "gradual",
+        SPACE,
+        {"num_modified": 2},
+        "F37-C3-C5-C3 I-C3-C5-F37 I-A2-C5-C3 I-C3-C5-A2 F37-A2-C5-A2 I-A2-C5-C3",
+    ),
+    ("gradual", END, {}, "F37-I-I I-I-I F37-I-I F37-A2-I F37-A2-F37 F37-A2-I"),
+]
+
+
 class FirstSampler(ArchitectureSampler):
     name = "first"
 
@@ -88,6 +104,27 @@ def test_resumes_through_json(name):
 def test_draws_are_the_same_on_every_machine():
     """Also where strings hash otherwise, as they do in each process that runs this test."""
     assert {name: draw(make_sampler(name, SPACE, seed=3), [5])[0] for name in sorted(SAMPLERS)} == GOLDEN
+
+
+@pytest.mark.parametrize(("name", "space", "options", "expected"), BEGINNINGS)
+def test_defaults_draw_what_they_always_drew(name, space, options, expected):
+    sampler = make_sampler(name, space, seed=3, **options)
+    assert [path for paths in draw(sampler, range(6)) for path in paths] == expected.split()
+
+
+def test_a_state_saved_before_there_were_more_options_is_taken_up():
+    state = {
+        "name": "gradual",
+        "seed": 3,
+        "search_space": SPACE.fingerprint,
+        "num_modified": 1,
+        "step": 5,
+        "architecture": "F37-A2-C5-F37",
+    }
+    sampler = make_sampler("gradual", SPACE, seed=3)
+    following = draw(sampler, range(5, 9))
+    sampler.load_state_dict(state)
+    assert draw(sampler, range(5, 9)) == following
 
 
 @pytest.mark.parametrize(
