@@ -20,9 +20,19 @@ children through a supernet (or any figure that is to rank them, such as minus t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import stats
+
+from .resampling import (
+    DrawnStatistic,
+    drawn_kendall_tau,
+    drawn_kendall_tau_of_better_half,
+    drawn_recall_of_top,
+    drawn_regret,
+    drawn_spearman_rho,
+)
 
 
 TOP = 0.1
@@ -122,6 +132,15 @@ STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 """What a ranking is judged by; of `regret` less is better, of all others more."""
 
+_DRAWN: dict[str, DrawnStatistic] = {
+    "tau": drawn_kendall_tau,
+    "spearman": drawn_spearman_rho,
+    "tau_better_half": drawn_kendall_tau_of_better_half,
+    "recall_top": partial(drawn_recall_of_top, top=TOP),
+    "regret": drawn_regret,
+}
+"""The same, for many draws of the children at once."""
+
 
 def ranking_scores(truth: Sequence[float], predicted: Sequence[float]) -> dict[str, float]:
     """All of [`STATISTICS`] of one prediction, by name."""
@@ -193,15 +212,16 @@ def estimate(
     Raises:
         ValueError: for an unknown statistic, and as by [`kendall_tau`].
     """
-    function = _statistic(statistic)
+    function, drawn = _statistic(statistic), _DRAWN[statistic]
     truth, predictions = np.asarray(truth, dtype=float), np.atleast_2d(np.asarray(predictions, dtype=float))
     for row in predictions:
         _check(truth, row)
+    values = np.array([function(truth, row) for row in predictions])
 
-    def by_seed(children: np.ndarray) -> np.ndarray:
-        return np.array([function(truth[children], row[children]) for row in predictions])
+    def means(draws: np.ndarray) -> np.ndarray:
+        return np.mean([drawn(truth, row, draws) for row in predictions], axis=0)
 
-    return _estimate(by_seed, len(truth), confidence, resamples, seed)
+    return _estimate(values, means, len(truth), confidence, resamples, seed)
 
 
 def paired_difference(
@@ -230,7 +250,7 @@ def paired_difference(
     Raises:
         ValueError: for unlike numbers of seeds, and as by [`estimate`].
     """
-    function = _statistic(statistic)
+    function, drawn = _statistic(statistic), _DRAWN[statistic]
     truth = np.asarray(truth, dtype=float)
     predictions, others = (np.atleast_2d(np.asarray(rows, dtype=float)) for rows in (predictions, others))
     if len(others) not in (1, len(predictions)):
@@ -240,14 +260,14 @@ def paired_difference(
         )
     for row in (*predictions, *others):
         _check(truth, row)
-    others = np.broadcast_to(others, (len(predictions), others.shape[1]))
+    ours = np.array([function(truth, row) for row in predictions])
+    theirs = np.array([function(truth, row) for row in others])
 
-    def by_seed(children: np.ndarray) -> np.ndarray:
-        some = truth[children]
-        pairs = zip(predictions[:, children], others[:, children], strict=True)
-        return np.array([function(some, row) - function(some, other) for row, other in pairs])
+    def means(draws: np.ndarray) -> np.ndarray:
+        first, second = (np.mean([drawn(truth, row, draws) for row in rows], axis=0) for rows in (predictions, others))
+        return first - second
 
-    return _estimate(by_seed, len(truth), confidence, resamples, seed)
+    return _estimate(ours - theirs, means, len(truth), confidence, resamples, seed)
 
 
 def noise_ceiling(
@@ -282,20 +302,19 @@ def noise_ceiling(
         raise ValueError(f"A noise ceiling needs `losses` of shape (children, 2 seeds or more), got {losses.shape}.")
     if statistic not in ("tau", "spearman", "tau_better_half"):
         raise ValueError(f"A ceiling is a correlation: tau, spearman or tau_better_half; got {statistic!r}.")
-    function = STATISTICS[statistic]
     pairs = [(i, j) for i in range(losses.shape[1]) for j in range(i)]
     for i, j in pairs:
         _check(losses[:, i], losses[:, j])
+    function, drawn, some = STATISTICS[statistic], _DRAWN[statistic], losses
+    if statistic == "tau_better_half":
+        mean = losses.mean(axis=1)
+        function, drawn, some = kendall_tau, partial(drawn, better_by=mean), losses[mean <= np.median(mean)]
+    values = np.array([np.mean([function(some[:, i], some[:, j]) for i, j in pairs])])
 
-    def of_pairs(children: np.ndarray) -> np.ndarray:
-        some = losses[children]
-        if statistic == "tau_better_half":
-            mean = some.mean(axis=1)
-            some = some[mean <= np.median(mean)]
-            return np.array([np.mean([kendall_tau(some[:, i], some[:, j]) for i, j in pairs])])
-        return np.array([np.mean([function(some[:, i], some[:, j]) for i, j in pairs])])
+    def means(draws: np.ndarray) -> np.ndarray:
+        return np.mean([drawn(losses[:, i], losses[:, j], draws) for i, j in pairs], axis=0)
 
-    return _estimate(of_pairs, len(losses), confidence, resamples, seed)
+    return _estimate(values, means, len(losses), confidence, resamples, seed)
 
 
 def _statistic(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -309,14 +328,18 @@ def _or_zero(value: float) -> float:
 
 
 def _estimate(
-    by_seed: Callable[[np.ndarray], np.ndarray], num_children: int, confidence: float, resamples: int, seed: int
+    values: np.ndarray,
+    means: Callable[[np.ndarray], np.ndarray],
+    num_children: int,
+    confidence: float,
+    resamples: int,
+    seed: int,
 ) -> Estimate:
-    children = np.arange(num_children)
-    values = by_seed(children)
+    """Of one value a seed, and of what their mean is in draws of the children, of shape `(draws, children)`."""
     drawn = stats.bootstrap(
-        (children,),
-        lambda indices: by_seed(indices).mean(),
-        vectorized=False,
+        (np.arange(num_children),),
+        lambda draws, axis: means(draws) if draws.ndim > 1 else values.mean(),
+        vectorized=True,
         n_resamples=resamples,
         method="percentile",
         rng=np.random.default_rng(seed),

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from hf_supernet.evaluation import ranking
 from hf_supernet.evaluation.ranking import (
     STATISTICS,
     estimate,
@@ -187,3 +188,16 @@ def test_ceiling():
     half = noise_ceiling(losses, "tau_better_half", resamples=100)
     assert half.mean < found.mean
     assert noise_ceiling(np.repeat(truth[:, None], 2, axis=1), resamples=20).mean == pytest.approx(1)
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("ties", [False, True])
+def test_many_draws_at_once_are_one_after_the_other(statistic, ties):
+    rng = np.random.default_rng(8)
+    truth, (predicted,) = simulated(rng, 30, 1, 0.7)
+    if ties:
+        truth, predicted = truth.round(), predicted.round()
+    draws = rng.integers(30, size=(50, 30))
+    draws[0] = 3  # one child alone ranks nothing
+    one_by_one = [STATISTICS[statistic](truth[draw], predicted[draw]) for draw in draws]
+    assert ranking._DRAWN[statistic](truth, predicted, draws) == pytest.approx(one_by_one)
