@@ -26,7 +26,8 @@ class ArchitectureSampler(ABC):
 
     What [`~ArchitectureSampler.sample`] returns is a function of search space, seed and step alone: the same on every
     rank and after a resume, however often it is asked and in whatever order. Derived classes set `name`, draw only from
-    [`~ArchitectureSampler.generator`], and put into [`~ArchitectureSampler.settings`] what options they have.
+    [`~ArchitectureSampler.generator`], and put into [`~ArchitectureSampler.settings`] what options they have; those that
+    `default_options` names are there by themselves, as attributes of these names.
 
     Args:
         search_space ([`SearchSpace`]):
@@ -51,6 +52,9 @@ class ArchitectureSampler(ABC):
 
     name: str
 
+    default_options: dict = {}
+    """Options that settings and states leave out at these values: what was saved before there were they still fits."""
+
     def __init__(self, search_space: SearchSpace, seed: int = 0):
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"`seed` is an integer, got {seed!r}.")
@@ -72,7 +76,8 @@ class ArchitectureSampler(ABC):
 
     def settings(self) -> dict:
         """The options of this sampler besides space and seed, as values that JSON can hold."""
-        return {}
+        options = {name: getattr(self, name) for name in self.default_options}
+        return {name: value for name, value in options.items() if value != self.default_options[name]}
 
     def state_dict(self) -> dict:
         """What a checkpoint keeps, as values that JSON can hold."""
@@ -91,7 +96,8 @@ class ArchitectureSampler(ABC):
             ValueError: where it was saved by another sampler, or for another space, seed or setting; the message says
                 what differs.
         """
-        expected = ArchitectureSampler.state_dict(self)
+        state = {**self.default_options, **state}
+        expected = {**self.default_options, **ArchitectureSampler.state_dict(self)}
         differences = [
             f"`{key}` is {state.get(key)!r} in the state and {value!r} here"
             for key, value in expected.items()
@@ -119,4 +125,21 @@ def check_step(step: int) -> int:
     return step
 
 
-__all__ = ["ArchitectureSampler", "check_step"]
+def check_num_paths(num_paths: int) -> int:
+    """Returns `num_paths`, or raises a `ValueError` where it is no positive integer."""
+    if isinstance(num_paths, bool) or not isinstance(num_paths, int) or num_paths < 1:
+        raise ValueError(f"`num_paths`, the paths that a step trains, is a positive integer, got {num_paths!r}.")
+    return num_paths
+
+
+def check_anywhere(search_space: SearchSpace, what: str) -> None:
+    """Raises a `ValueError` where the choice of a layer bounds that of another; `what` wants them independent."""
+    if search_space.identity_placement != "anywhere":
+        raise ValueError(
+            f"{what} chooses in every layer independently of the others, which `identity_placement='end'` does not"
+            " allow: behind an identity, only identities are legal. Use the 'uniform' or the 'gradual' sampler, the"
+            " latter with layers in random order, or a space with `identity_placement='anywhere'`."
+        )
+
+
+__all__ = ["ArchitectureSampler", "check_anywhere", "check_num_paths", "check_step"]

@@ -16,7 +16,7 @@
 from ..architecture import Architecture
 from ..models.searched_bert.configuration_searched_bert import Operator
 from ..search_space import SearchSpace
-from .base import ArchitectureSampler, check_step
+from .base import ArchitectureSampler, check_anywhere, check_step
 
 
 class FairSampler(ArchitectureSampler):
@@ -49,12 +49,7 @@ class FairSampler(ArchitectureSampler):
 
     def __init__(self, search_space: SearchSpace, seed: int = 0):
         super().__init__(search_space, seed)
-        if search_space.identity_placement != "anywhere":
-            raise ValueError(
-                "Fair sampling chooses in every layer independently of the others, which `identity_placement='end'`"
-                " does not allow: behind an identity, only identities are legal. Use the 'uniform' or the 'gradual'"
-                " sampler, or a space with `identity_placement='anywhere'`."
-            )
+        check_anywhere(search_space, "Fair sampling")
         self.num_paths = max(map(len, search_space.candidates))
 
     def sample(self, step: int) -> list[Architecture]:

@@ -13,10 +13,14 @@
 # limitations under the License.
 """Gradual modification: adjacent steps train architectures that differ in one operator."""
 
+import math
+
 from ..architecture import Architecture
 from ..search_space import SearchSpace
-from .base import ArchitectureSampler, check_step
+from .base import ArchitectureSampler, check_anywhere, check_num_paths, check_step
 
+
+LAYER_ORDERS = ("random", "even")
 
 _KEPT_STEPS = 8
 """A callback that asks for the step just done, after the next one was drawn, must not replay the whole chain."""
@@ -45,43 +49,68 @@ class GradualSampler(ArchitectureSampler):
         seed (`int`, *optional*, defaults to 0):
             The seed of all draws.
         num_modified (`int`, *optional*, defaults to 1):
-            The number of operators that change from step to step: 1 in the paper.
+            The number of operators k that change from step to step: 1 in the paper.
+        restart_probability (`float`, *optional*, defaults to 0.0):
+            The probability with which a path is drawn anew, uniformly, instead of modified; ours. 1 is uniform sampling.
+        layer_order (`str`, *optional*, defaults to `"random"`):
+            How the modified layers are drawn. `"random"`: at each step independently. `"even"`, ours: the steps walk
+            through a random permutation of the L layers with several candidates, k layers at a time, from its end back
+            to its start, until each layer was modified equally often, which takes L / gcd(k, L) steps (L with k = 1);
+            then the next permutation is drawn. A path that is drawn anew uses up the turn of its step. Each path is
+            equally likely at every step as before.
+        num_paths (`int`, *optional*, defaults to 1):
+            The paths a step: that many consecutive members of the chain, their gradients averaged; ours. The next step
+            goes on from the last of them. A step costs so many times what one with a single path costs.
 
     Raises:
-        ValueError: for a number of operators that cannot change, or with which a part of the space is never reached.
+        ValueError: for a number of operators that cannot change, or with which a part of the space is never reached; for
+            an option out of its range; for layers in even order in a space whose identities stand at the end.
     """
 
     name = "gradual"
+    default_options = {"restart_probability": 0.0, "layer_order": "random", "num_paths": 1}
 
-    def __init__(self, search_space: SearchSpace, seed: int = 0, num_modified: int = 1):
+    def __init__(
+        self,
+        search_space: SearchSpace,
+        seed: int = 0,
+        num_modified: int = 1,
+        restart_probability: float = 0.0,
+        layer_order: str = "random",
+        num_paths: int = 1,
+    ):
         super().__init__(search_space, seed)
         self.num_modified = num_modified
+        self.restart_probability = _check_probability(restart_probability)
+        if layer_order not in LAYER_ORDERS:
+            raise ValueError(f"`layer_order` must be one of {', '.join(LAYER_ORDERS)}; got {layer_order!r}.")
+        if layer_order == "even":
+            check_anywhere(search_space, "Gradual sampling with `layer_order='even'`")
+        self.layer_order = layer_order
+        self.num_paths = check_num_paths(num_paths)
         self._check_reach()
-        self._recent: dict[int, Architecture] = {}  # by step, ascending and without gaps
+        self._recent: dict[int, Architecture] = {}  # by place in the chain, ascending and without gaps
 
     def sample(self, step: int) -> list[Architecture]:
-        check_step(step)
-        if step < min(self._recent, default=step + 1):
+        first = check_step(step) * self.num_paths
+        if first < min(self._recent, default=first + 1):
             self._recent = {0: self.search_space.sample(self.generator(0))}
-        last = max(self._recent)
-        for following in range(last + 1, step + 1):
-            generator = self.generator(following)
-            self._recent[following] = self.search_space.mutate(
-                self._recent[following - 1], self.num_modified, generator
-            )
-            if len(self._recent) > _KEPT_STEPS:
+        for place in range(max(self._recent) + 1, first + self.num_paths):
+            self._recent[place] = self._following(self._recent[place - 1], place)
+            if len(self._recent) > _KEPT_STEPS * self.num_paths:
                 del self._recent[min(self._recent)]
-        return [self._recent[step]]
+        return [self._recent[place] for place in range(first, first + self.num_paths)]
 
     def settings(self) -> dict:
-        return {"num_modified": self.num_modified}
+        return {"num_modified": self.num_modified, **super().settings()}
 
     def state_dict(self) -> dict:
-        step = max(self._recent, default=None)
+        # The first path of the last step, so that this step can be asked for again without replay.
+        step = max(self._recent) // self.num_paths if self._recent else None
         return {
             **super().state_dict(),
             "step": step,
-            "architecture": None if step is None else str(self._recent[step]),
+            "architecture": None if step is None else str(self._recent[step * self.num_paths]),
         }
 
     def load_state_dict(self, state: dict) -> None:
@@ -92,7 +121,32 @@ class GradualSampler(ArchitectureSampler):
         if state["step"] is None:
             self._recent = {}
         else:
-            self._recent = {check_step(state["step"]): self.search_space.check(state["architecture"])}
+            place = check_step(state["step"]) * self.num_paths
+            self._recent = {place: self.search_space.check(state["architecture"])}
+
+    def _following(self, architecture: Architecture, place: int) -> Architecture:
+        """The member of the chain at `place`, from 1, given the one before it."""
+        # Each draw has a generator of its own, so that an option leaves the draws of the others as they are.
+        restart = self.generator("restart", place)
+        if restart.random() < self.restart_probability:
+            return self.search_space.sample(restart)
+        generator = self.generator(place)
+        if self.layer_order == "random":
+            return self.search_space.mutate(architecture, self.num_modified, generator)
+        for layer in self._layers_in_turn(place):
+            others = [operator for operator in self.search_space.candidates[layer] if operator != architecture[layer]]
+            architecture = architecture.replace(layer, others[generator.randrange(len(others))])
+        return architecture
+
+    def _layers_in_turn(self, place: int) -> list[int]:
+        """The layers to modify at a place of the chain, from 1, in even order."""
+        # One permutation until its end falls together with that of a step: k neighbours on a circle of L >= k layers are
+        # distinct, as they might not be across the border of two permutations.
+        permutation = self.search_space.searched_layers
+        size = len(permutation)
+        round_, turn = divmod(place - 1, _turns(self.num_modified, size))
+        self.generator("layers", round_).shuffle(permutation)
+        return [permutation[(turn * self.num_modified + i) % size] for i in range(self.num_modified)]
 
     def _check_reach(self) -> None:
         """Some numbers of changes are impossible, and some keep the chain within a part of the space."""
@@ -109,12 +163,33 @@ class GradualSampler(ArchitectureSampler):
                     f"`num_modified` must be 1 with `identity_placement='end'`, where not every architecture has a legal"
                     f" one at distance {changes}."
                 )
-        elif (changes == len(sizes) and sizes.count(2) > 1) or (changes % 2 == 0 and set(sizes) == {2}):
-            # Layers with two candidates flip in step with each other, or always in even numbers.
+        elif self.restart_probability == 0 and _misses_paths(sizes, changes, self.layer_order):
             raise ValueError(
-                f"With `num_modified` {changes} and layers of two candidates, a part of the search space is never"
-                " reached; take 1."
+                f"With `num_modified` {changes}, `layer_order` {self.layer_order!r} and layers of two candidates, a part"
+                " of the search space is never reached; take `num_modified` 1, or a `restart_probability` above 0."
             )
 
 
-__all__ = ["GradualSampler"]
+def _turns(changes: int, num_layers: int) -> int:
+    """After how many steps of `changes` layers in turn each layer was modified equally often."""
+    return num_layers // math.gcd(changes, num_layers)
+
+
+def _misses_paths(sizes: list[int], changes: int, layer_order: str) -> bool:
+    """Layers with two candidates can only flip, which they may have to do in step with each other."""
+    pairs = sizes.count(2)
+    if changes % 2 == 0 and pairs == len(sizes):
+        return True  # an even number of them, at every step
+    if layer_order == "random":
+        return changes == len(sizes) and pairs > 1
+    # In even order the layers come in multiples of the divisor: one pair alone needs others to fill them up.
+    return pairs > 0 and len(sizes) - pairs < math.gcd(changes, len(sizes)) - 1
+
+
+def _check_probability(value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"`restart_probability` must lie in 0 to 1, got {value!r}.")
+    return float(value)
+
+
+__all__ = ["LAYER_ORDERS", "GradualSampler"]
