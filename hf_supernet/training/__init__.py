@@ -13,7 +13,8 @@
 # limitations under the License.
 """Training supernets."""
 
-from .alignment import AlignmentLoss, Anchor
+from .alignment import AlignmentLoss
+from .anchor import Anchor
 from .arguments import SupernetTrainingArguments
 from .callbacks import InterferenceCallback
 from .trainer import SupernetTrainer

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The alignment loss of MAGIC-A, and the anchor it aligns to."""
+"""The alignment loss of MAGIC-A."""
 
 import torch
 from torch import nn
@@ -19,7 +19,6 @@ from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
 from ..architecture import Architecture
-from ..evaluation.evaluator import Evaluator
 from ..models.searched_bert.modeling_searched_bert import prepare_masks
 from ..models.supernet_bert import EncoderState
 
@@ -165,39 +164,4 @@ class _NormalizedError(torch.autograd.Function):
         return backward(grad, states, shape, mean, rstd, None, None, [True, False, False])[0], None, None
 
 
-class Anchor:
-    """
-    The best child seen so far, the target of the alignment loss.
-
-    A challenger takes its place where it has the lower loss on a fixed part of the dev set. Both are scored with the
-    supernet's current weights: a score from earlier in training would flatter no one but the newcomer. (The paper
-    compares accuracy on the dev set after each step; loss and an interval are ours.)
-
-    Args:
-        evaluator ([`Evaluator`]):
-            Scores children on that part of the dev set.
-
-    Attributes:
-        architecture ([`Architecture`]): the anchor; `None` before the first step.
-        loss (`float`): its dev loss when it was last scored; `None` before.
-    """
-
-    def __init__(self, evaluator: Evaluator):
-        self.evaluator = evaluator
-        self.architecture: Architecture | None = None
-        self.loss: float | None = None
-
-    def challenge(self, challengers: list[Architecture]) -> None:
-        """Scores the anchor and `challengers`; the best of them is the anchor from now on. A tie keeps the anchor."""
-        losses = self.evaluator.evaluate([self.architecture, *challengers])
-        self.architecture, self.loss = min(losses.items(), key=lambda item: item[1])
-
-    def state_dict(self) -> dict[str, str | float | None]:
-        """What a checkpoint keeps."""
-        return {"architecture": str(self.architecture) if self.architecture else None, "loss": self.loss}
-
-    def load_state_dict(self, state: dict[str, str | float | None]) -> None:
-        """The reverse of `state_dict`."""
-        text = state["architecture"]
-        self.architecture = Architecture.from_string(text) if text else None
-        self.loss = state["loss"]
+__all__ = ["AlignmentLoss"]

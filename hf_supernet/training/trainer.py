@@ -13,30 +13,25 @@
 # limitations under the License.
 """A `Trainer` for supernets."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer
-from transformers.trainer import OPTIMIZER_NAME
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, has_length, rotate_checkpoints
+from transformers.trainer_utils import has_length
 
 from ..architecture import Architecture
 from ..cards.sections import write_card_section
 from ..costs import count_multiply_adds
-from ..evaluation.evaluator import Evaluator
-from ..files import write_json
 from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin
 from ..models.supernet_bert import SupernetBertPreTrainedModel
 from ..samplers import ArchitectureSampler
-from .alignment import AlignmentLoss, Anchor
+from .aligned_training import AlignedTrainingMixin
 from .arguments import SupernetTrainingArguments
 from .best_metric import check_best_metric
 from .callbacks import SupernetCallback
 from .card import SECTION, SupernetFacts, supernet_card_data, supernet_card_text
-from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
 from .hub_card import HubCardMixin
@@ -44,10 +39,12 @@ from .own_rows import OwnRowsMixin
 from .resuming import FinishedRunsMixin
 from .running_losses import RunningLossesMixin
 from .saving import WholeModelsMixin
-from .settings import SETTINGS_NAME, run_settings, supernet_settings
+from .supernet_checkpoints import SupernetCheckpointsMixin
 
 
 class SupernetTrainer(
+    SupernetCheckpointsMixin,
+    AlignedTrainingMixin,
     ChildrenEvaluationMixin,
     FinishedRunsMixin,
     HubCardMixin,
@@ -123,21 +120,12 @@ class SupernetTrainer(
             )
         if has_length(self.train_dataset) and len(self.train_dataset) == 0:
             raise ValueError("`train_dataset` is empty: there is nothing to train on.")
-        space = model.search_space
-        self.sampler = sampler or args.build_sampler(space)
-        self.alignment: AlignmentLoss | None = args.build_alignment(space)
-        self.anchor: Anchor | None = None
-        if self.alignment is not None:
-            if self.eval_dataset is None:
-                raise ValueError(
-                    "`alignment_weight` needs an `eval_dataset`: the anchor is the best child on dev data."
-                )
-            self.anchor = Anchor(Evaluator(model, self._anchor_batches(), self.accelerator.autocast))
+        self.sampler = sampler or args.build_sampler(model.search_space)
+        self.set_up_alignment()
         if self.compute_metrics is None:
             check_best_metric(args, self.loss_names())
         self._architecture: Architecture | None = None
         self._architectures_in_step = 1
-        self._num_tokens_in_step: torch.Tensor | None = None
         self.add_callback(SupernetCallback(self))
 
     # ---- Set-up ----
@@ -184,18 +172,6 @@ class SupernetTrainer(
 
     # ---- A step ----
 
-    def get_batch_samples(
-        self, epoch_iterator: Iterator, num_batches: int, device: torch.device
-    ) -> tuple[list, torch.Tensor | int | None]:
-        batches, num_items_in_batch = super().get_batch_samples(epoch_iterator, num_batches, device)
-        if self.alignment is not None and batches:
-            tokens = sum(
-                batch.get("attention_mask", torch.ones_like(batch["input_ids"])).sum() * (batch.get("row_factor") != 0)
-                for batch in batches
-            ).to(device)
-            self._num_tokens_in_step = self.accelerator.reduce(tokens) if self.args.world_size > 1 else tokens
-        return batches, num_items_in_batch
-
     def training_step(
         self,
         model: torch.nn.Module,
@@ -241,17 +217,7 @@ class SupernetTrainer(
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         loss = loss / self._architectures_in_step
         if self.alignment is not None:
-            # Gradients are averaged over processes, errors are divided by the tokens of all of them.
-            scale = self.args.world_size / self._architectures_in_step * (inputs.get("row_factor") != 0)
-            with self.accelerator.autocast():
-                alignment_loss = scale * self.alignment(
-                    self.model,
-                    outputs.hidden_states,
-                    inputs.get("attention_mask"),
-                    self._architecture,
-                    self.anchor.architecture,
-                    self._num_tokens_in_step,
-                )
+            alignment_loss = self.alignment_loss(inputs, outputs.hidden_states, self._architecture)
             self.add_loss_part("task_loss", loss)
             self.add_loss_part("alignment_loss", alignment_loss)
             loss = loss + self.args.alignment_weight * alignment_loss
@@ -279,100 +245,7 @@ class SupernetTrainer(
         """
         if "loss" in logs:
             logs["architecture"] = " ".join(str(a) for a in self.sampler.sample(self.state.global_step - 1))
-            if self.anchor is not None:
-                logs["anchor"] = str(self.anchor.architecture)
-                if self.anchor.loss is not None:
-                    logs["anchor_loss"] = self.anchor.loss
         super().log(logs, start_time)
-
-    # ---- Checkpoints ----
-
-    def train(self, resume_from_checkpoint: str | bool | None = None, *args, **kwargs):
-        """
-        Trains; see [`~transformers.Trainer.train`].
-
-        Raises:
-            ValueError: where the checkpoint to resume from is damaged or incomplete, or is of a run with another
-                sampler, space, seed or other settings of the training. With `resume_from_checkpoint=True`, incomplete ones are passed over.
-        """
-        if resume_from_checkpoint is True:
-            resume_from_checkpoint = last_complete_checkpoint(self.args.output_dir)
-        if resume_from_checkpoint:
-            state = read_supernet_state(resume_from_checkpoint)
-            if OPTIMIZER_NAME not in state["files"]:
-                raise ValueError(
-                    f"{resume_from_checkpoint} was saved with `save_only_model`, without the optimizer's state: the run"
-                    " cannot go on from it. Begin a new one from its weights."
-                )
-            self._load_supernet_state(state)
-        return super().train(resume_from_checkpoint or None, *args, **kwargs)
-
-    def _load_supernet_state(self, state: dict[str, Any]) -> None:
-        if (state["anchor"] is None) != (self.anchor is None):
-            raise ValueError(
-                "The checkpoint is of a run " + ("without" if state["anchor"] is None else "with") + " alignment, this"
-                " one is the reverse; set `alignment_weight` as it was."
-            )
-        theirs, ours = state["run"], run_settings(self)
-        if other := [
-            f"{name} ({theirs.get(name)}, now {ours.get(name)})"
-            for name in sorted(theirs | ours)
-            if theirs.get(name) != ours.get(name)
-        ]:
-            raise ValueError(
-                f"The checkpoint is of a run with another {', '.join(other)}: it cannot go on as the same run. Set it as it"
-                " was, or begin a new run from the checkpoint's weights, in a folder of its own."
-            )
-        if (ranks := state["processes"]) != self.args.world_size:
-            raise ValueError(
-                f"The checkpoint is of a run with {ranks} processes, this one has {self.args.world_size}: it cannot go"
-                " on as the same run. Start as many, or begin a new run from the checkpoint's weights."
-            )
-        self.sampler.load_state_dict(state["sampler"])
-        if self.anchor is not None:
-            self.anchor.load_state_dict(state["anchor"])
-
-    def _supernet_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps beside the Trainer's own state and the running losses."""
-        return {
-            "run": run_settings(self),
-            "processes": self.args.world_size,
-            "sampler": self.sampler.state_dict(),
-            "anchor": None if self.anchor is None else self.anchor.state_dict(),
-        }
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """As the Trainer's; the search space and the settings of sampler and alignment are saved beside the model."""
-        if self.args.should_save:
-            settings = supernet_settings(self.model.search_space, self.sampler, self.args)
-            write_json(Path(output_dir or self.args.output_dir) / SETTINGS_NAME, settings)
-        super().save_model(output_dir, _internal_call)
-
-    def _save_checkpoint(self, model: torch.nn.Module, trial) -> None:
-        run_folder = self._get_output_dir(trial)
-        folder = Path(run_folder) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        if self.args.should_save:
-            # An earlier run may have been here: its mark must not make a half of this checkpoint look whole.
-            (folder / SUPERNET_STATE_NAME).unlink(missing_ok=True)
-        # Older checkpoints go, and this one is pushed, only when it is whole.
-        limit, pushes = self.args.save_total_limit, self.args.push_to_hub
-        self.args.save_total_limit, self.args.push_to_hub = None, False
-        try:
-            super()._save_checkpoint(model, trial)
-        finally:
-            self.args.save_total_limit, self.args.push_to_hub = limit, pushes
-        state = self._supernet_state()
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            write_supernet_state(folder, state)
-            rotate_checkpoints(
-                output_dir=run_folder,
-                save_total_limit=limit,
-                best_model_checkpoint=self.state.best_model_checkpoint,
-                use_mtime=True,
-            )
-        if pushes:
-            self._push_from_checkpoint(str(folder))
 
     # ---- Model card ----
 

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_supernet.training import SupernetTrainer
-from hf_supernet.training import trainer as trainer_module
+from hf_supernet.training import SupernetTrainer, supernet_checkpoints
 from hf_supernet.training.checkpoints import last_complete_checkpoint, last_whole_checkpoint, missing_files
 
 from .conftest import KillAt, Killed, logs_of
@@ -47,9 +46,9 @@ def test_checkpoint_is_pushed_when_it_is_whole(make_trainer, monkeypatch):
         SupernetTrainer, "_push_from_checkpoint", lambda self, folder: pushed.append(Path(folder).name)
     )
     trainer = make_trainer(push_to_hub=True, max_steps=4, save_strategy="steps", save_steps=2)
-    write = trainer_module.write_supernet_state
+    write = supernet_checkpoints.write_supernet_state
     monkeypatch.setattr(
-        trainer_module,
+        supernet_checkpoints,
         "write_supernet_state",
         lambda folder, state: pushed.append("whole") or write(folder, state),
     )

@@ -138,7 +138,7 @@ def test_run_killed_by_the_system_resumes(make_trainer, tmp_path):
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parents[2])!r})
         from pathlib import Path
-        import hf_supernet.training.trainer as module
+        import hf_supernet.training.supernet_checkpoints as module
         from tests.training.conftest import torch, trainer_maker
 
         torch.set_num_threads(1)
@@ -160,7 +160,7 @@ def test_run_killed_by_the_system_resumes(make_trainer, tmp_path):
 
 
 def test_old_checkpoints_go_only_when_the_new_one_is_whole(make_trainer, tmp_path, monkeypatch):
-    import hf_supernet.training.trainer as module
+    import hf_supernet.training.supernet_checkpoints as module
 
     def die(folder, state):
         if Path(folder).name == "checkpoint-4":
