@@ -19,6 +19,7 @@ from ..search_space import SearchSpace
 from .base import ArchitectureSampler
 from .fair import FairSampler
 from .gradual import GradualSampler
+from .gradual_fair import GradualFairSampler
 from .uniform import UniformSampler
 
 
@@ -86,7 +87,7 @@ def make_sampler(
     return made
 
 
-for _class in (FairSampler, GradualSampler, UniformSampler):
+for _class in (FairSampler, GradualFairSampler, GradualSampler, UniformSampler):
     register_sampler(name=_class.name, sampler_class=_class)
 
 
@@ -94,6 +95,7 @@ __all__ = [
     "SAMPLERS",
     "ArchitectureSampler",
     "FairSampler",
+    "GradualFairSampler",
     "GradualSampler",
     "UniformSampler",
     "make_sampler",

@@ -31,10 +31,11 @@ class SupernetTrainingArguments(TrainingArguments):
 
     Args:
         sampler (`str`, *optional*, defaults to `"uniform"`):
-            Which architectures a step trains: `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T), or a
-            name given to [`register_sampler`].
+            Which architectures a step trains: `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T),
+            `"gradual-fair"` (ours: [`GradualFairSampler`]), or a name given to [`register_sampler`].
         sampler_kwargs (`dict` or `str`, *optional*):
-            Options of the sampler, as a dict or as JSON.
+            Options of the sampler, as a dict or as JSON: `num_paths` of [`UniformSampler`]; `num_modified`,
+            `restart_probability`, `layer_order` and `num_paths` of [`GradualSampler`].
         sampler_seed (`int`, *optional*, defaults to `seed`):
             Seed of the draws.
         alignment_weight (`float`, *optional*, defaults to 0.0):
@@ -58,7 +59,8 @@ class SupernetTrainingArguments(TrainingArguments):
     sampler: str = field(
         default="uniform",
         metadata={
-            "help": "Which architectures a step trains: uniform (SPOS), fair (FairNAS), gradual (MAGIC-T), or a registered name."
+            "help": "Which architectures a step trains: uniform (SPOS), fair (FairNAS), gradual (MAGIC-T), gradual-fair"
+            " (ours: both), or a registered name."
         },
     )
     sampler_kwargs: dict | str | None = field(
