@@ -110,6 +110,11 @@ def add_lora(model: PreTrainedModel, config: LoraConfig) -> PeftModel:
         config.modules_to_save = [
             name for ending, names in _NEW_HEADS.items() if ending in class_name for name in names
         ]
+    if getattr(model.config, "weight_sharing", "separate") == "sliced":
+        raise ValueError(
+            "`model` has `weight_sharing='sliced'`, of which PEFT can adapt the largest candidates alone: the others would"
+            " run without adapters. Adapt a child (`extract_child`)."
+        )
     are_defaults = config.target_modules is None
     if are_defaults and model.config.model_type in DEFAULT_TARGET_MODULES:
         config.target_modules = set(DEFAULT_TARGET_MODULES[model.config.model_type])

@@ -32,6 +32,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from ..architecture import Architecture
+from ..models.supernet_bert.sliced import parameters_read
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def _pass(
     options = {"prediction_positions": "labelled"} if hasattr(model, "cls") else {}
     loss = model.apply_head(base_model.pool(states[-1]), labels, **options).loss
     operators = [base_model.encoder.layer[index][str(operator)] for index, operator in enumerate(architecture)]
-    weights = [[weight for weight in operator.parameters() if weight.requires_grad] for operator in operators]
+    weights = [[weight for weight in parameters_read(operator) if weight.requires_grad] for operator in operators]
     flat = [weight for own in weights for weight in own]
     found = iter(torch.autograd.grad(loss, flat)) if flat else iter(())
     gradients = [torch.cat([next(found).flatten() for _ in own]) if own else None for own in weights]

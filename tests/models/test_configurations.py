@@ -63,6 +63,11 @@ def test_round_trip_of_a_child(tmp_path):
         ({"candidate_operators": [["A4"]] * 3}, "has 3 lists for `num_hidden_layers` 4"),
         ({"num_hidden_layers": 0}, "`num_hidden_layers` must be at least 1"),
         ({"weight_sharing": "mixed"}, "`weight_sharing` must be one of .* got 'mixed'"),
+        (
+            {"weight_sharing": "sliced"},
+            "Layer 0 has attention-4, attention-2, which split .* set `attention_head_size`",
+        ),
+        ({"kernel_transform": True}, "`kernel_transform` .* goes with `weight_sharing='sliced'`, got 'separate'"),
         ({"identity_placement": "front"}, "`identity_placement` must be one of anywhere, end; got 'front'"),
         ({"default_architecture": "A4-A4-A4-F9"}, "layer 3 is feed_forward-9, allowed there are attention-4"),
         ({"default_architecture": "A4-A4"}, "has 2 layers, but the search space has 4"),

@@ -45,61 +45,6 @@ def test_the_convolution_is_a_separable_one_of_the_size_named(operator):
     assert largest_difference(module(states), module.LayerNorm(states + change)) < 1e-5
 
 
-# ---- Sliced projections ----
-
-
-class SlicedLinear(nn.Module):
-    """The first rows and columns of another layer's weights; it refers to that layer and holds no parameters."""
-
-    def __init__(self, parent: nn.Linear, rows: int, columns: int):
-        super().__init__()
-        self.parent, self.rows, self.columns = (parent,), rows, columns  # in a tuple, it is no submodule
-
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        (parent,) = self.parent
-        return nn.functional.linear(states, parent.weight[: self.rows, : self.columns], parent.bias[: self.rows])
-
-
-@pytest.mark.parametrize(
-    ("big", "small", "slices"),
-    [
-        ("feed_forward-37", "feed_forward-19", {"intermediate": (19, 32), "output": (32, 19)}),
-        (
-            "attention-4",
-            "attention-2",
-            {"self.query": (12, 32), "self.key": (12, 32), "self.value": (12, 32), "output": (32, 12)},
-        ),
-    ],
-)
-@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
-def test_a_sliced_projection_takes_the_place_of_a_linear_one(big, small, slices, implementation):
-    config = child_config(attention_head_size=6, attn_implementation=implementation)
-    parent = randomise(build_operator(config, Operator.from_string(big)))
-    plain = randomise(build_operator(config, Operator.from_string(small)))
-    sliced = build_operator(config, Operator.from_string(big)).eval()
-    sliced.LayerNorm.load_state_dict(plain.LayerNorm.state_dict())
-    for name, (rows, columns) in slices.items():
-        source, copy = parent.get_submodule(name), plain.get_submodule(name)
-        copy.weight.data.copy_(source.weight[:rows, :columns])
-        copy.bias.data.copy_(source.bias[:rows])
-        sliced.set_submodule(name, SlicedLinear(source, rows, columns))
-    assert [name for name, _ in sliced.named_parameters()] == ["LayerNorm.weight", "LayerNorm.bias"]
-    states = torch.randn(2, LENGTH, config.hidden_size)
-    outputs = {operator: operator(states) for operator in (plain, sliced, parent)}
-    assert (
-        largest_difference(outputs[sliced], outputs[plain])
-        < 1e-6
-        < largest_difference(outputs[parent], outputs[plain])
-    )
-    for operator in (plain, sliced):
-        outputs[operator].square().sum().backward()
-    for name, (rows, columns) in slices.items():
-        gradient = parent.get_submodule(name).weight.grad
-        torch.testing.assert_close(gradient[:rows, :columns], plain.get_submodule(name).weight.grad)
-        assert gradient.count_nonzero() <= rows * columns
-    torch.testing.assert_close(sliced.LayerNorm.weight.grad, plain.LayerNorm.weight.grad)
-
-
 # ---- Compilation ----
 
 

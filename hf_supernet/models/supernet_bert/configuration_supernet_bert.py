@@ -28,7 +28,7 @@ from ..searched_bert.configuration_searched_bert import (
 )
 
 
-WEIGHT_SHARING = ("separate",)
+WEIGHT_SHARING = ("separate", "sliced")
 
 
 @strict
@@ -43,7 +43,13 @@ class SupernetBertConfig(SearchedBertBaseConfig):
             What every layer may choose from, or one list for each layer. Defaults to
             `["attention-4", "feed_forward-1024", "convolution-3", "convolution-5"]`.
         weight_sharing (`str`, *optional*, defaults to `"separate"`):
-            `"separate"`: each candidate owns its weights, as in NAS-BERT and MAGIC.
+            `"separate"`: each candidate owns its weights, as in NAS-BERT and MAGIC. `"sliced"`: the candidates of one kind
+            in a layer share those of the largest, as in BigNAS and once-for-all: its first heads (which have to have one
+            size for that, `attention_head_size`), its first feed-forward units, the centre of its convolution's kernel,
+            and all of its norm and output bias.
+        kernel_transform (`bool`, *optional*, defaults to `False`):
+            With `weight_sharing="sliced"`: whether the centre of a kernel goes through a learned matrix, as in
+            once-for-all; see [`SlicedConvolution`].
         identity_placement (`str`, *optional*, defaults to `"anywhere"`):
             Where an architecture may have identities. `"end"`: only behind its last other operator, so that no network
             is counted twice (NAS-BERT).
@@ -53,7 +59,8 @@ class SupernetBertConfig(SearchedBertBaseConfig):
 
     Raises:
         ValueError: (wrapped by `huggingface_hub` in a `StrictDataclassError`) for candidates that do not exist, do not
-            fit, come twice or are not one list a layer, and for a default architecture outside the space.
+            fit, come twice or are not one list a layer, for heads of different sizes that would be slices of one
+            another, and for a default architecture outside the space.
     """
 
     model_type = "supernet-bert"
@@ -63,6 +70,7 @@ class SupernetBertConfig(SearchedBertBaseConfig):
         default_factory=lambda: ["attention-4", "feed_forward-1024", "convolution-3", "convolution-5"]
     )
     weight_sharing: str = "separate"
+    kernel_transform: bool = False
     identity_placement: str = "anywhere"
     default_architecture: str | None = None
 
@@ -73,6 +81,17 @@ class SupernetBertConfig(SearchedBertBaseConfig):
         if not lists or isinstance(lists[0], str):
             lists = [lists] * self.num_hidden_layers
         return tuple(tuple(Operator.from_string(text) for text in candidates) for candidates in lists)
+
+    @property
+    def layer_owners(self) -> tuple[tuple[Operator, ...], ...]:
+        """Those candidates of each layer that own weights: all, or the largest of each kind where weights are sliced."""
+        if self.weight_sharing == "separate":
+            return self.layer_candidates
+        layers = []
+        for candidates in self.layer_candidates:
+            largest = {operator.kind: operator for operator in sorted(candidates)}
+            layers.append(tuple(operator for operator in candidates if largest[operator.kind] == operator))
+        return tuple(layers)
 
     def validate_candidates(self):
         """One list of distinct candidates that fit for each layer."""
@@ -94,7 +113,9 @@ class SupernetBertConfig(SearchedBertBaseConfig):
             doubles = sorted(str(operator) for operator, number in Counter(candidates).items() if number > 1)
             if doubles:
                 raise ValueError(f"Layer {index} names a candidate operator twice: {', '.join(doubles)}.")
-        self.check_operators(itertools.chain.from_iterable(layers))
+            for operator in candidates:
+                self.check_operator(operator)
+        self.check_operators(itertools.chain.from_iterable(self.layer_owners))
 
     def validate_choices(self):
         """Options that are one of a few words."""
@@ -107,6 +128,23 @@ class SupernetBertConfig(SearchedBertBaseConfig):
                 f"`identity_placement` must be one of {', '.join(IDENTITY_PLACEMENTS)}; got {self.identity_placement!r}."
             )
 
+    def validate_slices(self):
+        """Heads that are slices of one another have one size, and only kernels that are slices are transformed."""
+        if self.weight_sharing == "separate":
+            if self.kernel_transform:
+                raise ValueError(
+                    "`kernel_transform` makes small kernels from larger ones: it goes with `weight_sharing='sliced'`, got"
+                    " 'separate'."
+                )
+            return
+        for index, candidates in enumerate(self.layer_candidates):
+            attentions = [str(operator) for operator in candidates if operator.kind == "attention"]
+            if self.attention_head_size is None and len(attentions) > 1:
+                raise ValueError(
+                    f"Layer {index} has {', '.join(attentions)}, which split `hidden_size` into heads of different sizes:"
+                    " none is a slice of another. With `weight_sharing='sliced'`, set `attention_head_size`."
+                )
+
     def validate_default_architecture(self):
         """The architecture of a forward pass that names none is one of the space."""
         if self.default_architecture is not None:
@@ -114,7 +152,7 @@ class SupernetBertConfig(SearchedBertBaseConfig):
 
     def child_config(self, operators: tuple[Operator, ...]) -> SearchedBertConfig:
         """The configuration of the child that has these operators; labels, token ids and sizes are this one's."""
-        own = ("candidate_operators", "weight_sharing", "identity_placement", "default_architecture")
+        own = set(SupernetBertConfig.__dataclass_fields__) - set(SearchedBertConfig.__dataclass_fields__)
         left_out = (*own, "num_hidden_layers", "model_type", "architectures", "transformers_version", "auto_map")
         fields = {name: value for name, value in self.to_dict().items() if name not in left_out}
         return SearchedBertConfig(**fields, operators=[str(operator) for operator in operators])

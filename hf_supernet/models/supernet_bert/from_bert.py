@@ -14,8 +14,10 @@
 """Starting a supernet from a pretrained BERT: the work behind `SupernetBertPreTrainedModel.from_bert`."""
 
 import os
+from typing import Any
 
 import torch
+from torch import nn
 from transformers import (
     BertForMaskedLM,
     BertForMultipleChoice,
@@ -56,10 +58,10 @@ def supernet_from_bert(
     supernet_class: type[SupernetBertPreTrainedModel],
     bert: str | PreTrainedModel,
     candidate_operators: list[str] | list[list[str]] | None,
-    identity_placement: str,
+    choices: dict[str, Any],
     **kwargs,
 ) -> SupernetBertPreTrainedModel:
-    """See `SupernetBertPreTrainedModel.from_bert`."""
+    """See `SupernetBertPreTrainedModel.from_bert`; `choices` are the fields of the configuration that BERT has not."""
     if not isinstance(bert, PreTrainedModel):
         bert = _load_bert(BERT_CLASSES[supernet_class], bert, **kwargs)
     elif kwargs:
@@ -67,7 +69,7 @@ def supernet_from_bert(
     _check_encoder(type(bert).__name__, bert.config.to_dict())
     if isinstance(bert, OTHER_CLASSIFIERS):
         bert = bert.base_model
-    config = _supernet_config(bert, candidate_operators, identity_placement)
+    config = _supernet_config(bert, candidate_operators, choices)
     model = supernet_class(config).to(bert.dtype)
     _copy_shared_weights(model, bert)
     _copy_operators(model, bert)
@@ -98,7 +100,9 @@ def _check_encoder(name: str, config: dict) -> None:
         raise ValueError(f"`from_bert` starts from a BERT encoder; {name} is {kind}.")
 
 
-def _supernet_config(bert, candidate_operators, identity_placement) -> SupernetBertConfig:
+def _supernet_config(
+    bert: PreTrainedModel, candidate_operators: list[str] | list[list[str]] | None, choices: dict[str, Any]
+) -> SupernetBertConfig:
     source = bert.config
     own = (f"attention-{source.num_attention_heads}", f"feed_forward-{source.intermediate_size}")
     if candidate_operators is None:
@@ -106,9 +110,9 @@ def _supernet_config(bert, candidate_operators, identity_placement) -> SupernetB
     names = [name for name in SupernetBertConfig.__dataclass_fields__ if name not in ("model_type", "architectures")]
     fields = {name: value for name, value in source.to_dict().items() if name in names}
     fields |= {"num_hidden_layers": 2 * source.num_hidden_layers, "embedding_size": source.hidden_size}
-    config = SupernetBertConfig(
-        **fields, candidate_operators=candidate_operators, identity_placement=identity_placement
-    )
+    if choices["weight_sharing"] == "sliced":
+        fields["attention_head_size"] = source.hidden_size // source.num_attention_heads
+    config = SupernetBertConfig(**fields, **choices, candidate_operators=candidate_operators)
     path = [Operator.from_string(text) for text in own * source.num_hidden_layers]
     if all(operator in candidates for operator, candidates in zip(path, config.layer_candidates, strict=True)):
         config.default_architecture = "-".join(operator.code for operator in path)
@@ -141,19 +145,30 @@ def _copy_shared_weights(model: SupernetBertPreTrainedModel, bert: PreTrainedMod
 
 @torch.no_grad()
 def _copy_operators(model: SupernetBertPreTrainedModel, bert: PreTrainedModel) -> None:
-    source = bert.config
+    source, config = bert.config, model.config
     sizes = {"attention": source.num_attention_heads, "feed_forward": source.intermediate_size}
-    for index, candidates in enumerate(model.base_model.encoder.layer):
+    for index, owners in enumerate(config.layer_owners):
         block_index, kind = bert_sublayer(index)
         block = bert.base_model.encoder.layer[block_index]
         bert_names = OPERATOR_NAMES[kind]
-        for name, module in candidates.items():
-            operator = Operator.from_string(name)
-            if operator == Operator(kind, sizes[kind]):
+        for operator in owners:
+            module = model.base_model.encoder.layer[index][str(operator)]
+            is_slice = config.weight_sharing == "sliced" and operator.kind == kind
+            if is_slice or operator == Operator(kind, sizes[kind]):
                 for own_name, bert_name in bert_names.items():
-                    module.get_submodule(own_name).load_state_dict(block.get_submodule(bert_name).state_dict())
+                    _copy_common_part(module.get_submodule(own_name), block.get_submodule(bert_name))
             elif operator.kind != "identity":
                 module.LayerNorm.load_state_dict(block.get_submodule(bert_names["LayerNorm"]).state_dict())
                 projection = module.get_submodule(OUTPUT_PROJECTIONS[operator.kind])
                 projection.weight.zero_()
                 projection.bias.zero_()
+
+
+def _copy_common_part(target: nn.Linear | nn.LayerNorm, source: nn.Linear | nn.LayerNorm) -> None:
+    """Copies the outputs and inputs that both have. What an output projection reads beyond them counts for nothing."""
+    if target.weight.ndim == 2:
+        target.weight[:, source.weight.shape[1] :] = 0
+    for name, value in source.named_parameters():
+        mine = target.get_parameter(name)
+        common = tuple(slice(min(sizes)) for sizes in zip(mine.shape, value.shape, strict=True))
+        mine[common] = value[common]

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from transformers import initialization as init
 from transformers.modeling_outputs import (
     BaseModelOutputWithPooling,
     MaskedLMOutput,
@@ -46,11 +47,11 @@ from ..searched_bert.modeling_searched_bert import (
     SearchedBertPooler,
     SearchedBertPreTrainedModel,
     SequenceClassificationMixin,
-    build_operator,
     classifier_dropout,
     prepare_masks,
 )
 from .configuration_supernet_bert import SupernetBertConfig
+from .sliced import SlicedConvolution, build_candidates, operator_weights
 
 
 LIBRARY_KEYWORDS = TransformersKwargs.__optional_keys__ | {"use_cache", "debug_io", "debug_io_dir", "prune_layers"}
@@ -81,8 +82,7 @@ class SupernetBertEncoder(nn.Module):
     def __init__(self, config: SupernetBertConfig):
         super().__init__()
         self.layer = nn.ModuleList(
-            nn.ModuleDict({str(operator): build_operator(config, operator) for operator in candidates})
-            for candidates in config.layer_candidates
+            nn.ModuleDict(build_candidates(config, candidates)) for candidates in config.layer_candidates
         )
 
     def forward(
@@ -106,6 +106,12 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
     config: SupernetBertConfig
     base_model_prefix = "supernet_bert"
     child_class: type[SearchedBertPreTrainedModel]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, SlicedConvolution) and module.transform is not None:
+            init.eye_(module.transform)
 
     @property
     def search_space(self) -> SearchSpace:
@@ -183,13 +189,12 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
                 raise ValueError("The supernet has adapters, a child has none: call `hf_supernet.peft.merge_lora`.")
             if name.startswith(own_prefix):
                 name = child_prefix + name.removeprefix(own_prefix)
-            head, marker, tail = name.partition("encoder.layer.")
-            if marker:
-                index, operator, rest = tail.split(".", 2)
-                if operator != str(architecture[int(index)]):
-                    continue
-                name = f"{head}{marker}{index}.{rest}"
-            weights[name] = tensor.detach().clone()
+            if not name.startswith(f"{child_prefix}encoder.layer."):
+                weights[name] = tensor.detach().clone()
+        for index, operator in enumerate(architecture):
+            module = self.base_model.encoder.layer[index][str(operator)]
+            for name, tensor in operator_weights(module).items():
+                weights[f"{child_prefix}encoder.layer.{index}.{name}"] = tensor.detach().clone()
         child.load_state_dict(weights, assign=True)
         child.tie_weights()
         return child.train(self.training)
@@ -200,6 +205,8 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         bert: "str | PreTrainedModel",
         candidate_operators: list[str] | list[list[str]] | None = None,
         identity_placement: str = "anywhere",
+        weight_sharing: str = "separate",
+        kernel_transform: bool = False,
         **kwargs,
     ) -> "SupernetBertPreTrainedModel":
         """
@@ -210,6 +217,10 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         projection is zero, and its norm is the one of the BERT sub-layer at this position, so that the next layer
         reads states of the scale it was trained on. (This start is our choice.)
 
+        Where weights are sliced, this holds for the largest candidate of a kind, and `attention_head_size` is BERT's: it
+        takes BERT's heads or units from the first on, as many as it has. Where it has more, those beyond start as ones
+        that add nothing. Which are worth keeping is a question to ask first: [`order_by_importance`] puts them in front.
+
         The head is BERT's where that has the head of this class, and new where it has another or none; the pooler is
         new where it has none. A warning names what is new. The labels in BERT's configuration are kept in any case.
 
@@ -219,7 +230,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
             candidate_operators (`list[str]` or `list[list[str]]`, *optional*):
                 The candidates of all layers, or one list for each. Defaults to BERT's own two sub-layers,
                 `convolution-3`, `convolution-5` and `identity`.
-            identity_placement (`str`, *optional*, defaults to `"anywhere"`):
+            identity_placement, weight_sharing, kernel_transform:
                 See [`SupernetBertConfig`].
             kwargs:
                 Passed on to `from_pretrained` of the BERT model (`revision`, `token`, `num_labels`, ...).
@@ -234,7 +245,12 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         """
         from .from_bert import supernet_from_bert
 
-        return supernet_from_bert(cls, bert, candidate_operators, identity_placement, **kwargs)
+        choices = {
+            "identity_placement": identity_placement,
+            "weight_sharing": weight_sharing,
+            "kernel_transform": kernel_transform,
+        }
+        return supernet_from_bert(cls, bert, candidate_operators, choices, **kwargs)
 
 
 def check_keywords(keywords: Set[str]) -> None:
