@@ -91,6 +91,13 @@ def test_a_restart_comes_with_its_probability_and_is_drawn_uniformly():
     assert chisquare(observed, [sum(observed) * e / sum(expected) for e in expected]).pvalue > 1e-3
 
 
+def test_what_is_modified_does_not_depend_on_whether_a_restart_was_drawn():
+    layers = Counter(
+        min(chosen) for chosen in modified(chain(WIDE, 3000, restart_probability=0.5)) if len(chosen) == 1
+    )
+    assert chisquare([layers[layer] for layer in range(6)]).pvalue > 1e-3
+
+
 def test_certain_restarts_are_uniform_sampling():
     counts = Counter(chain(UNEQUAL, 2400, restart_probability=1))
     assert chisquare([counts[path] for path in UNEQUAL]).pvalue > 1e-3
@@ -136,6 +143,12 @@ def test_the_order_of_the_layers_is_drawn_anew_in_every_round():
         counts = Counter(order[place] for order in rounds)
         assert chisquare([counts[layer] for layer in range(6)]).pvalue > 1e-3
     assert len(set(map(tuple, rounds))) > 200
+
+
+def test_with_several_changes_the_order_lasts_until_layers_and_steps_come_out_even():
+    steps = modified(chain(WIDE, 3 * 100 + 1, layer_order="even", num_modified=2))
+    rounds = [steps[start : start + 3] for start in range(0, 300, 3)]
+    assert sum(one == two for one, two in itertools.pairwise(rounds)) < 10  # by chance 1 in 90
 
 
 def test_the_new_operator_is_any_other_one_in_even_order_too():
