@@ -13,6 +13,9 @@
 # limitations under the License.
 """The alignment loss of MAGIC-A."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
@@ -24,6 +27,7 @@ from ..models.supernet_bert import EncoderState
 
 
 _EPS = 1e-5
+_EMBEDDED = ("input_ids", "token_type_ids", "position_ids", "inputs_embeds")
 
 
 class AlignmentLoss(nn.Module):
@@ -37,7 +41,8 @@ class AlignmentLoss(nn.Module):
 
     Up to the first layer in which child and anchor differ both have the same states, which are not computed again:
     these layers count with an error of 0. Under dropout the shared layers thereby share their masks; behind them the
-    anchor draws masks of its own, as a second child in training would.
+    anchor draws masks of its own, as a second child in training would. A model with other weights that runs the anchor (see
+    `inputs` below) shares nothing with the child.
 
     Args:
         layers (`str`, *optional*, defaults to `"all"`):
@@ -86,6 +91,7 @@ class AlignmentLoss(nn.Module):
         architecture: Architecture,
         anchor: Architecture,
         num_tokens: torch.Tensor | int | None = None,
+        inputs: Mapping[str, Any] | None = None,
     ) -> torch.Tensor:
         """
         Args:
@@ -101,11 +107,15 @@ class AlignmentLoss(nn.Module):
             num_tokens (`int` or `torch.Tensor`, *optional*):
                 What the error summed over tokens is divided by: the real tokens of all batches that share an optimizer
                 step. Defaults to those of this batch.
+            inputs (`Mapping[str, torch.Tensor]`, *optional*):
+                What the child's pass was given (`input_ids` and so on; others are not read). To be passed where `model` is not
+                the one that ran the child, as the average of its weights: the anchor's pass then begins with the embeddings
+                of `model`, whatever child and anchor have in common.
 
         Returns:
-            `torch.Tensor`: a scalar; 0 where child and anchor are the same.
+            `torch.Tensor`: a scalar; without `inputs`, 0 where child and anchor are the same.
         """
-        first = architecture.first_difference(anchor)
+        first = architecture.first_difference(anchor) if inputs is None else 0
         aligned = self.aligned_layers(architecture, anchor)
         behind = {index for index in aligned if index >= first}
         states = hidden_states[first]
@@ -117,7 +127,11 @@ class AlignmentLoss(nn.Module):
             num_tokens = states.shape[0] * states.shape[1] if attention_mask is None else attention_mask.sum()
         total = 0.0
         with torch.no_grad():
-            state = EncoderState(states, *prepare_masks(model.config, states, attention_mask))
+            if inputs is None:
+                state = EncoderState(states, *prepare_masks(model.config, states, attention_mask))
+            else:
+                embedded = {name: inputs[name] for name in _EMBEDDED if name in inputs}
+                state = model.base_model.embed(**embedded, attention_mask=attention_mask)
         targets = model.base_model.run_layers(state, anchor, start=first, stop=max(behind) + 1)
         for index in range(first, max(behind) + 1):
             with torch.no_grad():

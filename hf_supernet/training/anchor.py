@@ -17,30 +17,38 @@ from ..architecture import Architecture
 from ..evaluation.evaluator import Evaluator
 
 
+ANCHORS = ("best", "largest")
+"""The best child seen so far, or the one with the most parameters."""
+
+
 class Anchor:
     """
-    The best child seen so far, the target of the alignment loss.
+    The child that others are aligned with: the best one seen so far, or always the same.
 
     A challenger takes its place where it has the lower loss on a fixed part of the dev set. Both are scored with the
     supernet's current weights: a score from earlier in training would flatter no one but the newcomer. (The paper
     compares accuracy on the dev set after each step; loss and an interval are ours.)
 
     Args:
-        evaluator ([`Evaluator`]):
-            Scores children on that part of the dev set.
+        evaluator ([`Evaluator`], *optional*):
+            Scores children on that part of the dev set. Without it there are no challenges: the anchor stays what it is.
+        architecture ([`Architecture`], *optional*):
+            The anchor to begin with; by default the first child that is trained.
 
     Attributes:
-        architecture ([`Architecture`]): the anchor; `None` before the first step.
+        architecture ([`Architecture`]): the anchor; `None` before the first step, if none was given.
         loss (`float`): its dev loss when it was last scored; `None` before.
     """
 
-    def __init__(self, evaluator: Evaluator):
+    def __init__(self, evaluator: Evaluator | None = None, architecture: Architecture | None = None):
         self.evaluator = evaluator
-        self.architecture: Architecture | None = None
+        self.architecture = architecture
         self.loss: float | None = None
 
     def challenge(self, challengers: list[Architecture]) -> None:
         """Scores the anchor and `challengers`; the best of them is the anchor from now on. A tie keeps the anchor."""
+        if self.evaluator is None:
+            return
         losses = self.evaluator.evaluate([self.architecture, *challengers])
         self.architecture, self.loss = min(losses.items(), key=lambda item: item[1])
 
@@ -55,4 +63,4 @@ class Anchor:
         self.loss = state["loss"]
 
 
-__all__ = ["Anchor"]
+__all__ = ["ANCHORS", "Anchor"]

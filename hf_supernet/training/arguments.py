@@ -22,6 +22,7 @@ from transformers import TrainingArguments
 from ..samplers import SAMPLERS, ArchitectureSampler, make_sampler
 from ..search_space import SearchSpace
 from .alignment import AlignmentLoss
+from .anchor import ANCHORS
 
 
 @dataclass
@@ -45,6 +46,15 @@ class SupernetTrainingArguments(TrainingArguments):
             differ), or indices with commas between them (`"0,2,5"`).
         alignment_normalized (`bool`, *optional*, defaults to `True`):
             Whether states are normalised to mean 0 and variance 1 over the hidden size before they are compared.
+        alignment_warmup (`float`, *optional*, defaults to 0.0):
+            The share of the steps, from 0 to 1, in which the alignment weight rises linearly from 0; 0: it is there at once.
+        anchor (`str`, *optional*, defaults to `"best"`):
+            The child that others are aligned with: `"best"`, the one seen so far with the lowest dev loss, or `"largest"`, always
+            the one with the most parameters, for which no dev set is needed.
+        anchor_average (`float`, *optional*, defaults to 0.0):
+            With a value above 0, the anchor is run (and judged) with an exponential moving average of the weights, of which this
+            share stays at each step, below 1 ([`MeanTeacher`]); 0: with the weights as they are. It costs the layers that
+            child and anchor share, and the memory of another supernet.
         anchor_interval (`int`, *optional*, defaults to 100):
             Optimizer steps between two challenges of the anchor.
         anchor_eval_samples (`int`, *optional*, defaults to 256):
@@ -77,6 +87,22 @@ class SupernetTrainingArguments(TrainingArguments):
     alignment_normalized: bool = field(
         default=True, metadata={"help": "Whether states are normalised over the hidden size before they are compared."}
     )
+    alignment_warmup: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of the steps in which the alignment weight rises linearly from 0; 0: it is there at once."
+        },
+    )
+    anchor: str = field(
+        default="best",
+        metadata={"help": "The child that others are aligned with: best (lowest dev loss so far) or largest, always."},
+    )
+    anchor_average: float = field(
+        default=0.0,
+        metadata={
+            "help": "Decay of an average of the weights with which the anchor is run; 0: with the weights themselves."
+        },
+    )
     anchor_interval: int = field(
         default=100, metadata={"help": "Optimizer steps between two challenges of the anchor."}
     )
@@ -96,6 +122,15 @@ class SupernetTrainingArguments(TrainingArguments):
             raise ValueError(f"`sampler` must be one of {', '.join(sorted(SAMPLERS))}; got {self.sampler!r}.")
         if not (self.alignment_weight >= 0 and math.isfinite(self.alignment_weight)):
             raise ValueError(f"`alignment_weight` must be a number from 0, got {self.alignment_weight}.")
+        if not 0 <= self.alignment_warmup <= 1:
+            raise ValueError(f"`alignment_warmup` must be a share from 0 to 1, got {self.alignment_warmup}.")
+        if self.anchor not in ANCHORS:
+            raise ValueError(f"`anchor` must be one of {', '.join(ANCHORS)}; got {self.anchor!r}.")
+        if not 0 <= self.anchor_average < 1:
+            raise ValueError(f"`anchor_average` must be a number from 0 to below 1, got {self.anchor_average}.")
+        for name, default in (("alignment_warmup", 0.0), ("anchor", "best"), ("anchor_average", 0.0)):
+            if self.alignment_weight == 0 and getattr(self, name) != default:
+                raise ValueError(f"`{name}` goes with an `alignment_weight` above 0: leave it out, or set that.")
         for name in ("anchor_interval", "anchor_eval_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")

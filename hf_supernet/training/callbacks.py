@@ -52,9 +52,7 @@ class SupernetCallback(TrainerCallback):
         self._epoch += 1
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
-        anchor = self.trainer.anchor
-        if anchor is not None and state.global_step % args.anchor_interval == 0:
-            anchor.challenge(self.trainer.sampler.sample(state.global_step - 1))
+        self.trainer.update_anchor()
 
 
 class InterferenceCallback(TrainerCallback):

@@ -226,14 +226,15 @@ def _sampler_rows(settings: Mapping[str, Any]) -> dict[str, Any]:
     if alignment := settings.get("alignment"):
         states = "normalised" if alignment["normalized"] else "plain"
         rows["alignment"] = f"weight {alignment['weight']}, layers {alignment['layers']}, {states} states"
+        if warmup := alignment.get("warmup"):
+            rows["alignment"] += f", its weight rising over the first {warmup:.0%} of the steps"
     return rows
 
 
 def _training_rows(trainer: "SupernetTrainer") -> dict[str, Any]:
     args = trainer.args
-    anchor = trainer.anchor and f"`{trainer.anchor.architecture}`, challenged every {args.anchor_interval} steps"
     return {
-        "anchor": anchor,
+        "anchor": trainer.anchor and _anchor(trainer),
         "steps": f"{trainer.state.global_step:,}",
         "examples a step": trainer.get_total_train_batch_size(args),
         "learning rate": f"{args.learning_rate:g}, {args.lr_scheduler_type.value},"
@@ -244,3 +245,10 @@ def _training_rows(trainer: "SupernetTrainer") -> dict[str, Any]:
         "precision": args.mixed_precision if args.mixed_precision != "no" else str(trainer.model.dtype).split(".")[-1],
         "seed": args.seed,
     }
+
+
+def _anchor(trainer: "SupernetTrainer") -> str:
+    args = trainer.args
+    role = "the largest child" if args.anchor == "largest" else f"challenged every {args.anchor_interval} steps"
+    average = f", run with averaged weights (decay {args.anchor_average:g})" if args.anchor_average else ""
+    return f"`{trainer.anchor.architecture}`, {role}{average}"

@@ -25,10 +25,14 @@ from transformers.utils.hub import PushInProgress, hf_api
 from ..files import filling_folder, write_json
 from ..hub import PICKLES
 from .checkpoints import SUPERNET_STATE_NAME
+from .mean_teacher import MEAN_TEACHER_NAME
 from .running_losses import RUNNING_LOSSES_NAME
 
 
-_BESIDE_THE_MODEL = ("README.md", TRAINER_STATE_NAME, SUPERNET_STATE_NAME, RUNNING_LOSSES_NAME, *PICKLES)
+_BESIDE_THE_MODEL = (
+    *("README.md", TRAINER_STATE_NAME, SUPERNET_STATE_NAME, RUNNING_LOSSES_NAME, MEAN_TEACHER_NAME),
+    *PICKLES,
+)
 """What a checkpoint has beside the model: its optimizer, schedule and random states are pickles."""
 
 

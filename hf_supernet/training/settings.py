@@ -14,6 +14,7 @@
 """The file beside a supernet that says what was sampled and how, for those who search it or train it on."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,11 @@ _RUN_SETTINGS = (
     *("lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "train_sampling_strategy", "dataloader_drop_last"),
     *("bf16", "fp16"),
     *("alignment_weight", "alignment_layers", "alignment_normalized", "anchor_interval", "anchor_eval_samples"),
+    *("alignment_warmup", "anchor", "anchor_average"),
 )
+
+_BEFORE = {"alignment_warmup": 0.0, "anchor": "best", "anchor_average": 0.0}
+"""What was fixed before it was a setting: a checkpoint that does not name it is of a run with this value."""
 
 
 _MASKS = ("seed", "mlm_probability", "mask_replace_prob", "random_replace_prob")
@@ -61,6 +66,24 @@ def run_settings(trainer: "SupernetTrainer") -> dict[str, Any]:
     data = trainer.train_dataset
     values["number of training examples"] = len(data) if has_length(data) else None
     return {name: getattr(value, "value", value) for name, value in values.items()}
+
+
+def changed_settings(trainer: "SupernetTrainer", theirs: Mapping[str, Any]) -> list[str]:
+    """
+    What a run changes of the settings of another, in words.
+
+    Args:
+        trainer ([`SupernetTrainer`]):
+            The run.
+        theirs (`dict[str, Any]`):
+            The [`run_settings`] of the other.
+    """
+    ours, theirs = run_settings(trainer), _BEFORE | theirs
+    return [
+        f"{name} ({theirs.get(name)}, now {ours.get(name)})"
+        for name in sorted(theirs | ours)
+        if theirs.get(name) != ours.get(name)
+    ]
 
 
 def supernet_settings(
@@ -90,6 +113,9 @@ def supernet_settings(
             "weight": args.alignment_weight,
             "layers": args.alignment_layers,
             "normalized": args.alignment_normalized,
+            "warmup": args.alignment_warmup,
+            "anchor": args.anchor,
+            "anchor_average": args.anchor_average,
             "anchor_interval": args.anchor_interval,
             "anchor_eval_samples": args.anchor_eval_samples,
         }

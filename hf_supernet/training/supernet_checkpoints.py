@@ -22,7 +22,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, rotate_checkpoints
 
 from ..files import write_json
 from .checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state, write_supernet_state
-from .settings import SETTINGS_NAME, run_settings, supernet_settings
+from .settings import SETTINGS_NAME, changed_settings, run_settings, supernet_settings
 
 
 class SupernetCheckpointsMixin:
@@ -57,12 +57,7 @@ class SupernetCheckpointsMixin:
                 "The checkpoint is of a run " + ("without" if state["anchor"] is None else "with") + " alignment, this"
                 " one is the reverse; set `alignment_weight` as it was."
             )
-        theirs, ours = state["run"], run_settings(self)
-        if other := [
-            f"{name} ({theirs.get(name)}, now {ours.get(name)})"
-            for name in sorted(theirs | ours)
-            if theirs.get(name) != ours.get(name)
-        ]:
+        if other := changed_settings(self, state["run"]):
             raise ValueError(
                 f"The checkpoint is of a run with another {', '.join(other)}: it cannot go on as the same run. Set it as it"
                 " was, or begin a new run from the checkpoint's weights, in a folder of its own."

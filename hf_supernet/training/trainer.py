@@ -155,6 +155,7 @@ class SupernetTrainer(
         """
         if self.args.world_size > 1:
             broadcast_model(self.model)
+        self.begin_alignment()
         resumed = self._resumed_from is not None
         if resumed and not has_length(self.train_dataset) and self.state.epoch >= 1:
             raise ValueError(
@@ -203,8 +204,8 @@ class SupernetTrainer(
         """
         The loss of the architecture that is being trained; outside a training step, of the default one.
 
-        In training it is the task's loss plus `alignment_weight` times the alignment loss, divided by the number of
-        architectures in the step.
+        In training it is the task's loss plus `alignment_weight` times the alignment loss (or as much of it as
+        `alignment_warmup` has come to), divided by the number of architectures in the step.
         """
         if self._architecture is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -220,7 +221,7 @@ class SupernetTrainer(
             alignment_loss = self.alignment_loss(inputs, outputs.hidden_states, self._architecture)
             self.add_loss_part("task_loss", loss)
             self.add_loss_part("alignment_loss", alignment_loss)
-            loss = loss + self.args.alignment_weight * alignment_loss
+            loss = loss + self.current_alignment_weight() * alignment_loss
         return (loss, outputs) if return_outputs else loss
 
     def _clip_grad_norm(self, model: torch.nn.Module) -> torch.Tensor:

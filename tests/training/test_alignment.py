@@ -49,10 +49,12 @@ def align(loss: AlignmentLoss, model, batch, child: str, anchor: str, states=Non
     return loss(model, states, batch.get("attention_mask"), *architectures, **kwargs)
 
 
-def by_hand(model, batch, child: str, anchor: str, layers: list[int], normalized: bool) -> torch.Tensor:
+def by_hand(
+    model, batch, child: str, anchor: str, layers: list[int], normalized: bool, anchor_model=None
+) -> torch.Tensor:
     """Two passes from the first layer to the last, of real tokens one after the other."""
     child_states = states_of(model, batch, child)
-    anchor_states = [states.detach() for states in states_of(model, batch, anchor)]
+    anchor_states = [states.detach() for states in states_of(anchor_model or model, batch, anchor)]
     errors = []
     for row, length in enumerate(batch["attention_mask"].sum(dim=1)):
         for token in range(length):
@@ -95,6 +97,26 @@ def test_loss_and_gradients_equal_a_computation_by_hand(model, batch, layers, an
     for name, value in found.items():
         if value is not None:
             torch.testing.assert_close(value, wanted[name], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("anchor", [CHILD, ANCHOR, FAR])
+@pytest.mark.parametrize(("layers", "aligned"), [("all", [0, 1, 2, 3]), ("0", [0])])
+def test_anchor_run_with_other_weights_shares_nothing(model, batch, anchor, layers, aligned):
+    """Also where it is the child, or begins as the child does; its embeddings are its own."""
+    other = make_supernet(dropout=0.0)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    states = states_of(model, batch, CHILD)
+    loss = align(AlignmentLoss(layers), other, batch, CHILD, anchor, states, inputs=batch)
+    expected = by_hand(model, batch, CHILD, anchor, aligned, True, other)
+    torch.testing.assert_close(loss, expected)
+    assert loss > 0.05
+    found, wanted = gradients(model, loss), gradients(model, expected)
+    for name, value in found.items():
+        if value is not None:
+            torch.testing.assert_close(value, wanted[name], rtol=1e-4, atol=1e-7)
+    assert all(parameter.grad is None for parameter in other.parameters())
 
 
 def test_no_gradient_reaches_the_network_through_the_anchor(model, batch):
@@ -206,6 +228,12 @@ def test_better_challenger_takes_the_place_of_the_anchor_by_current_losses():
     anchor.challenge([a, f])  # several, as with the fair sampler
     assert (anchor.architecture, anchor.loss) == (f, 1.0)
     assert scores.asked == [["A4", "C3"], ["A4", "C3"], ["C3", "A4"], ["C3", "A4", "F37"]]
+
+
+def test_fixed_anchor_is_not_challenged():
+    anchor = Anchor(architecture=Architecture.from_string("A4"))
+    anchor.challenge([Architecture.from_string("C3")])
+    assert (str(anchor.architecture), anchor.loss) == ("A4", None)
 
 
 def test_anchor_state_goes_round():

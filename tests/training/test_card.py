@@ -52,6 +52,15 @@ def test_card_says_what_is_known_and_no_more(make_trainer):
     assert "fine-tuned" not in text and "base_model" not in text and "](https://huggingface.co/)" not in text
 
 
+def test_card_says_how_the_anchor_is_run(make_trainer):
+    options = {"alignment_warmup": 0.25, "anchor": "largest", "anchor_average": 0.9, "max_steps": 1}
+    trainer = make_trainer(**MAGIC_AT | options)
+    trainer.train()
+    trainer.create_model_card()
+    assert "| anchor | `A4-A4-A4-A4`, the largest child, run with averaged weights (decay 0.9) |" in card_of(trainer)
+    assert "normalised states, its weight rising over the first 25% of the steps |" in card_of(trainer)
+
+
 def test_card_is_amended(make_trainer):
     trainer = make_trainer(sampler="fair", max_steps=2)
     path = Path(trainer.args.output_dir) / "README.md"
@@ -80,6 +89,9 @@ def test_a_push_keeps_what_the_card_on_the_hub_says(make_trainer, hub, monkeypat
             "weight": 0.5,
             "layers": "all",
             "normalized": True,
+            "warmup": 0.0,
+            "anchor": "best",
+            "anchor_average": 0.0,
             "anchor_interval": 2,
             "anchor_eval_samples": 9,
         },

@@ -27,6 +27,7 @@ import torch
 
 from hf_supernet.data.masking import MaskingCollator
 from hf_supernet.training.checkpoints import SUPERNET_STATE_NAME, last_complete_checkpoint, read_supernet_state
+from hf_supernet.training.settings import _BEFORE
 
 from .conftest import KillAt, Killed, make_dataset, make_supernet, make_tokenizer
 
@@ -63,6 +64,10 @@ def assert_same_run(resumed, uninterrupted):
     assert resumed.sampler.state_dict() == uninterrupted.sampler.state_dict()
     if uninterrupted.anchor is not None:
         assert resumed.anchor.state_dict() == uninterrupted.anchor.state_dict()
+    if uninterrupted.mean_teacher is not None:
+        averages = dict(uninterrupted.mean_teacher.model.named_parameters())
+        for name, average in resumed.mean_teacher.model.named_parameters():
+            assert torch.equal(average, averages[name]), name
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,8 @@ def assert_same_run(resumed, uninterrupted):
               "dataloader_num_workers": 1}),
         (9, {"train_sampling_strategy": "group_by_length"}),
         (7, {"eval_on_start": True}),
+        (7, {"anchor_average": 0.9, "alignment_warmup": 0.8}),
+        (9, {"anchor": "largest", "anchor_average": 0.5, "gradient_accumulation_steps": 2}),
     ],
 )  # fmt: skip
 def test_resumed_equals_uninterrupted(make_trainer, killed_at, arguments):
@@ -251,6 +258,28 @@ def test_checkpoint_of_another_run_is_an_error(make_trainer, checkpoint, argumen
 def test_other_steps_do_not_go_on_from_a_checkpoint(make_trainer, checkpoint, changed, message):
     with pytest.raises(ValueError, match=f"of a run with another {message}: it cannot go on"):
         make_trainer(**changed).train(resume_from_checkpoint=str(checkpoint))
+
+
+def test_other_alignment_does_not_go_on_from_a_checkpoint(make_trainer):
+    arguments = MAGIC_AT | {"max_steps": 2, "save_steps": 2, "eval_strategy": "no"}
+    make_trainer("run", **arguments).train()
+    for changed, message in (
+        ({"anchor": "largest"}, r"anchor \(best, now largest\)"),
+        ({"anchor_average": 0.5}, r"anchor_average \(0.0, now 0.5\)"),
+        ({"alignment_warmup": 0.5}, r"alignment_warmup \(0.0, now 0.5\)"),
+    ):
+        with pytest.raises(ValueError, match=f"of a run with another {message}: it cannot go on"):
+            make_trainer("run", **arguments | changed).train(resume_from_checkpoint=True)
+
+
+def test_checkpoint_from_before_a_setting_is_of_a_run_as_all_were_then(make_trainer, checkpoint):
+    state = read_supernet_state(checkpoint)
+    for name in _BEFORE:
+        del state["run"][name]
+    (checkpoint / SUPERNET_STATE_NAME).write_text(json.dumps(state))
+    trainer = make_trainer(max_steps=3)
+    trainer.train(resume_from_checkpoint=str(checkpoint))
+    assert trainer.state.global_step == 3
 
 
 def test_checkpoint_of_more_processes_is_an_error(make_trainer, checkpoint):
