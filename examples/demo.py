@@ -67,6 +67,7 @@ from hf_supernet.search import (
     ParameterCost,
     SearchResult,
     describe_device,
+    dev_loss,
     run_search,
 )
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
@@ -276,8 +277,7 @@ def search(
             settings.population_size,
             seed,
         ),
-        Evaluator(model, data.search_batches),
-        costs,
+        [dev_loss(Evaluator(model, data.search_batches)), *costs],
         settings.generations,
         output_dir=output_dir / "search",
         info={"device": describe_device(device)},

@@ -52,6 +52,7 @@ from hf_supernet.plotting import plot_pareto
 from hf_supernet.scripts import parse_arguments, run_script, set_up_accelerate_logging
 from hf_supernet.search import (
     Constraint,
+    EvaluationStore,
     EvolutionarySearch,
     LatencyCost,
     LatencySettings,
@@ -62,11 +63,15 @@ from hf_supernet.search import (
     SearchResult,
     SearchStrategy,
     check_device,
+    check_same_settings,
     describe_device,
+    dev_loss,
     fingerprint,
     run_search,
+    search_settings,
 )
 from hf_supernet.search.result import TABLE_NAME
+from hf_supernet.search.store import STORE_NAME
 from hf_supernet.training.settings import find_settings
 
 
@@ -241,15 +246,17 @@ def from_main_process(value: Any) -> Any:
     return broadcast_object_list([value])[0]
 
 
-def load_previous(search_args: SearchArguments, accelerator: Accelerator) -> SearchResult | None:
-    previous = None
-    if search_args.resume and accelerator.is_main_process:
-        if (Path(search_args.output_dir) / TABLE_NAME).exists():
-            previous = SearchResult.load(search_args.output_dir)
-            logger.info(f"Going on with a search of {len(previous)} children")
-        else:
-            logger.info(f"No search in '{search_args.output_dir}' yet: starting one")
-    return from_main_process(previous)
+def open_store(search_args: SearchArguments, settings: dict[str, Any], accelerator: Accelerator) -> EvaluationStore:
+    """What is known of children already: the main process has the file, the others a copy of what is in it."""
+    output_dir, rows = Path(search_args.output_dir), None
+    if accelerator.is_main_process:
+        if (output_dir / TABLE_NAME).exists():
+            check_same_settings(SearchResult.load(output_dir), settings)
+        store = EvaluationStore(output_dir / STORE_NAME)
+        rows = store.rows()
+        logger.info(f"{len(rows)} children are in '{store.path}' already" if rows else "Starting a search")
+    rows = from_main_process(rows)
+    return store if accelerator.is_main_process else EvaluationStore.in_memory(rows)
 
 
 def format_children(table: pd.DataFrame) -> str:
@@ -361,7 +368,18 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     if table is None:
         table = measure_latencies(settings, config, accelerator)
         strategy = make_strategy(search_args, config, table)
-    previous = load_previous(search_args, accelerator)
+    fingerprints = {
+        "supernet": fingerprint(model.state_dict().values()),
+        "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
+    }
+    share = batches[accelerator.process_index :: accelerator.num_processes]
+    objectives = [
+        dev_loss(Evaluator(model, share, accelerator.autocast), fingerprints),
+        ParameterCost(config),
+        MultiplyAddCost(config, data_args.max_seq_length),
+        LatencyCost(config, table),
+    ]
+    store = open_store(search_args, search_settings(strategy, objectives), accelerator)
     if accelerator.is_main_process:
         table.save(Path(search_args.output_dir) / LATENCY_TABLE_NAME)
 
@@ -374,18 +392,12 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "num_processes": accelerator.num_processes,
         "device": describe_device(str(accelerator.device)),
     }
-    share = batches[accelerator.process_index :: accelerator.num_processes]
     result = run_search(
         strategy,
-        Evaluator(model, share, accelerator.autocast),
-        [ParameterCost(config), MultiplyAddCost(config, data_args.max_seq_length), LatencyCost(config, table)],
+        objectives,
         search_args.generations,
+        store,
         output_dir=search_args.output_dir if accelerator.is_main_process else None,
-        previous=previous,
-        settings={
-            "supernet": fingerprint(model.state_dict().values()),
-            "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
-        },
         info=info,
         progress=accelerator.is_main_process,
     )

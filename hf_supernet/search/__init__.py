@@ -11,36 +11,52 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Searching a trained supernet: what proposes children, what they cost, and all that was evaluated."""
+"""Searching a trained supernet: what proposes children, what they are judged by, and all that was evaluated."""
 
+from .constraints import Constraint, FeasibleSpace
+from .cost_models import AdditiveCost, LatencyCost, MultiplyAddCost, ParameterCost
 from .evolutionary import EvolutionarySearch
 from .latency import LatencyTable
-from .objectives import AdditiveCost, Constraint, FeasibleSpace, LatencyCost, MultiplyAddCost, ParameterCost
+from .nsga2 import NSGA2Search
+from .objectives import LOSS, FunctionObjective, Judgement, Objective, PopulationObjective, SupportsEvaluate, dev_loss
 from .random_search import RandomSearch
-from .result import SearchResult, fingerprint, package_versions
-from .strategy import SearchStrategy, SupportsEvaluate, run_search
+from .result import SearchResult, check_same_settings, fingerprint, package_versions
+from .run import run_search, search_settings
+from .store import EvaluationStore, StoredEvaluation
+from .strategy import SearchStrategy
 from .timing import LatencyMeasurement, LatencySettings, check_device, describe_device, measure_model
 
 
 __all__ = [
+    "LOSS",
     "AdditiveCost",
     "Constraint",
+    "EvaluationStore",
     "EvolutionarySearch",
     "FeasibleSpace",
+    "FunctionObjective",
+    "Judgement",
     "LatencyCost",
     "LatencyMeasurement",
     "LatencySettings",
     "LatencyTable",
     "MultiplyAddCost",
+    "NSGA2Search",
+    "Objective",
     "ParameterCost",
+    "PopulationObjective",
     "RandomSearch",
     "SearchResult",
     "SearchStrategy",
+    "StoredEvaluation",
     "SupportsEvaluate",
     "check_device",
+    "check_same_settings",
     "describe_device",
+    "dev_loss",
     "fingerprint",
     "measure_model",
     "package_versions",
     "run_search",
+    "search_settings",
 ]

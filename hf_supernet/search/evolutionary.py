@@ -13,30 +13,16 @@
 # limitations under the License.
 """EvolutionarySearch: pymoo's genetic algorithm on architectures."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from pymoo.algorithms.soo.nonconvex.ga import GA
-from pymoo.core.termination import NoTermination
 
-from ..architecture import Architecture
-from ..search_space import SearchSpace
-from .objectives import Constraint
-from .strategy import SearchStrategy
-from .variation import (
-    ArchitectureProblem,
-    FeasibleRepair,
-    FeasibleSampling,
-    LayerCrossover,
-    StepwiseMutation,
-    UnseenOnly,
-)
+from .genetic import GeneticSearch
 
 
-class EvolutionarySearch(SearchStrategy):
+class EvolutionarySearch(GeneticSearch):
     r"""
-    Evolves a population of architectures toward the least loss, by pymoo's genetic algorithm.
+    Evolves a population of architectures toward the best value of one objective, by pymoo's genetic algorithm.
 
     Based on the search of [Single Path One-Shot Neural Architecture Search with Uniform
     Sampling](https://huggingface.co/papers/1904.00420): a random population; the better ones are crossed layer by layer
@@ -53,74 +39,31 @@ class EvolutionarySearch(SearchStrategy):
             The number of survivors, and of architectures evaluated in a generation.
         seed (`int`, *optional*, defaults to 0):
             The seed of all draws.
+        objectives (`Sequence[Objective]`, *optional*, defaults to the dev loss):
+            One objective.
         crossover_probability (`float`, *optional*, defaults to 0.5):
             How often a child has two parents.
         mutation_probability (`float`, *optional*, defaults to 0.1):
             The mean number of changes that a mutation makes, as a share of the layers; it makes one at least.
 
     Raises:
-        ValueError: where constraints contradict each other, and for arguments out of range.
+        ValueError: where constraints contradict each other, for several objectives, and for arguments out of range.
 
     Example:
 
     ```python
     >>> constraint = Constraint(ParameterCost(model.config), maximum=5_000_000)
     >>> search = EvolutionarySearch(model.search_space, [constraint], population_size=20)
-    >>> result = run_search(search, Evaluator(model, batches), costs=[constraint.cost], generations=10)
+    >>> result = run_search(search, [dev_loss(Evaluator(model, batches)), constraint.cost], generations=10)
     >>> child = model.extract_child(result.best()["architecture"])
     ```
     """
 
     name = "evolutionary"
+    max_objectives = 1
 
-    def __init__(
-        self,
-        search_space: SearchSpace,
-        constraints: Sequence[Constraint] = (),
-        population_size: int = 50,
-        seed: int = 0,
-        crossover_probability: float = 0.5,
-        mutation_probability: float = 0.1,
-    ):
-        for name, value in (("crossover", crossover_probability), ("mutation", mutation_probability)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"`{name}_probability` must lie in 0 to 1, got {value}.")
-        super().__init__(search_space, constraints, population_size, seed)
-        self.crossover_probability = crossover_probability
-        self.mutation_probability = mutation_probability
-        self._problem = ArchitectureProblem(self.feasible)
-        self._unseen = UnseenOnly()
-        self._algorithm = GA(
-            pop_size=population_size,
-            sampling=FeasibleSampling(),
-            crossover=LayerCrossover(prob=crossover_probability),
-            mutation=StepwiseMutation(mutation_probability),
-            repair=FeasibleRepair(),
-            eliminate_duplicates=self._unseen,
-        )
-        self._algorithm.setup(self._problem, termination=NoTermination(), seed=seed, verbose=False)
-        self._proposed = None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return super().settings | {
-            "crossover_probability": self.crossover_probability,
-            "mutation_probability": self.mutation_probability,
-        }
-
-    def ask(self) -> list[Architecture]:
-        self._proposed = self._algorithm.ask()
-        if self._proposed is None:  # mating finds nothing new any more
-            return []
-        rows = self._proposed.get("X")
-        self._unseen.add(rows)
-        return self._problem.decode(rows)
-
-    def tell(self, losses: Mapping[Architecture, float]) -> None:
-        values = np.array([[losses[item]] for item in self._problem.decode(self._proposed.get("X"))])
-        # A child whose loss is not a number loses against every other.
-        self._proposed.set("F", np.nan_to_num(values, nan=np.inf, posinf=np.inf))
-        self._algorithm.tell(infills=self._proposed)
+    def _make_algorithm(self, **options: Any) -> GA:
+        return GA(**options)
 
 
 __all__ = ["EvolutionarySearch"]

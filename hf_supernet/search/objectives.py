@@ -11,278 +11,268 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Cost models, limits on them, and the part of a search space that keeps the limits."""
+"""Objectives: what children are judged by, each with its direction, its unit and what it takes to know it."""
 
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
 
 from ..architecture import Architecture
-from ..constrained_sampling import CostTable, check_limits
-from ..costs import multiply_add_table, parameter_table
-from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
-from ..search_space import SearchSpace
-from .latency import NANOSECONDS, LatencyTable
 
 
-_MAX_ATTEMPTS = 10_000
-"""Draws under one constraint that may fail another before sampling tries to repair."""
-_MAX_FAILURES = 1_000
-"""Changes in a row that may come no nearer to the limits before a repair is given up."""
-_TRIAL_DRAWS = 50
+DIRECTIONS = ("minimise", "maximise")
+COSTS = ("free", "cheap", "expensive")
+_RESERVED = ("architecture", "generation")
+"""Columns of a result that are no objectives."""
 
 
-class AdditiveCost:
+class Judgement(NamedTuple):
     """
-    A cost model that is a sum over the layers, so that architectures within a limit can be drawn without trying.
+    What an objective said of one child.
 
     Args:
-        search_space ([`SearchSpace`]):
-            The space.
-        table ([`CostTable`]):
-            The cost of each candidate, in whole numbers.
+        value (`float`):
+            The value, in the objective's unit; NaN where there is none.
+        error (`str`, *optional*):
+            Why there is none.
     """
 
-    name: str
-    """The name of its column in a result."""
-    scale: int = 1
-    """How many whole numbers of the table are one unit of the cost."""
+    value: float
+    error: str | None = None
 
-    def __init__(self, search_space: SearchSpace, table: CostTable):
-        table.check(search_space)
-        self.search_space = search_space
-        self.table = table
-
-    def __call__(self, architecture: Architecture) -> int | float:
-        """What an architecture costs."""
-        total = self.search_space.cost(architecture, self.table)
-        return total if self.scale == 1 else total / self.scale
-
-    def format(self, value: float) -> str:
-        """A value with its unit."""
-        return f"{value:,.0f} {self.name.replace('_', '-')}"
-
-
-class ParameterCost(AdditiveCost):
-    """
-    The number of parameters of a child.
-
-    Args:
-        config ([`SupernetBertConfig`]):
-            The supernet's configuration.
-        head (`str`, *optional*):
-            Counted with which head; see [`count_parameters`].
-    """
-
-    name = "parameters"
-
-    def __init__(self, config: SupernetBertConfig, head: str | None = None):
-        search_space = SearchSpace.from_config(config)
-        super().__init__(search_space, parameter_table(config, search_space, head))
-
-
-class MultiplyAddCost(AdditiveCost):
-    """
-    The multiply-adds of a child for one sequence.
-
-    Args:
-        config ([`SupernetBertConfig`]):
-            The supernet's configuration.
-        sequence_length (`int`):
-            The number of tokens.
-        head (`str`, *optional*):
-            Counted with which head; see [`count_multiply_adds`].
-    """
-
-    name = "multiply_adds"
-
-    def __init__(self, config: SupernetBertConfig, sequence_length: int, head: str | None = None):
-        search_space = SearchSpace.from_config(config)
-        super().__init__(search_space, multiply_add_table(config, search_space, sequence_length, head))
-
-
-class LatencyCost(AdditiveCost):
-    """
-    The latency of a child in seconds, from a table that was measured.
-
-    Args:
-        config ([`SupernetBertConfig`]):
-            The supernet's configuration.
-        latency_table ([`LatencyTable`]):
-            The table.
-
-    Raises:
-        ValueError: where the table was measured for other sizes, or lacks a candidate.
-    """
-
-    name = "latency"
-    scale = NANOSECONDS
-
-    def __init__(self, config: SupernetBertConfig, latency_table: LatencyTable):
-        latency_table.check_config(config)
-        search_space = SearchSpace.from_config(config)
-        super().__init__(search_space, latency_table.cost_table(search_space))
-
-    def format(self, value: float) -> str:
-        return f"{1e3 * value:g} ms latency"
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """
-    Limits on a cost, both included.
-
-    Args:
-        cost ([`AdditiveCost`]):
-            The cost model.
-        minimum (`float`, *optional*):
-            The least value allowed, in the unit of the cost (latencies in seconds).
-        maximum (`float`, *optional*):
-            The greatest value allowed.
-
-    Raises:
-        ValueError: without any limit, for one that is not finite, and where no architecture of the space keeps them;
-            the message names the range that can be reached.
-    """
-
-    cost: AdditiveCost
-    minimum: float | None = None
-    maximum: float | None = None
-
-    def __post_init__(self):
-        if self.minimum is None and self.maximum is None:
-            raise ValueError(f"A constraint on {self.cost.name} needs a `minimum` or a `maximum`.")
-        check_limits(self.minimum, self.maximum)
-        space, cost = self.cost.search_space, self.cost
-        least, most = space.cheapest(cost.table), space.dearest(cost.table)
-        reach = f"this space reaches {cost.format(cost(least))} ('{least}') to {cost.format(cost(most))} ('{most}')"
-        too_low = self.maximum is not None and self.maximum < cost(least)
-        too_high = self.minimum is not None and self.minimum > cost(most)
-        if too_low or too_high:
-            raise ValueError(f"No architecture has {self}: {reach}.")
+    @classmethod
+    def of(cls, value: Any) -> "Judgement":
+        """The judgement of what a function returned: a failure, where that is no finite number."""
         try:
-            self.sample(random.Random(0))
-        except ValueError as error:  # a gap between the costs that are reached
-            raise ValueError(f"No architecture has {self}, although {reach}: {error}") from error
+            number = float(value)
+        except (TypeError, ValueError):
+            return cls(math.nan, f"returned {value!r}, which is no number")
+        if not math.isfinite(number):
+            return cls(math.nan, f"returned {number}")
+        # Parameters are counted in whole numbers, and a table shows them as such.
+        return cls(value if isinstance(value, int) and not isinstance(value, bool) else number)
 
-    def _bounds(self) -> tuple[float | None, float | None]:
-        scale = self.cost.scale
-        return tuple(None if bound is None else bound * scale for bound in (self.minimum, self.maximum))
-
-    def sample(self, generator: random.Random) -> Architecture:
-        """Draws uniformly from the architectures within the limits."""
-        return self.cost.search_space.sample_within(generator, self.cost.table, *self._bounds())
-
-    def violation(self, architecture: Architecture) -> float:
-        """By how much the limit is missed, as a share of the limit; 0 where it is kept."""
-        value = self.cost.search_space.cost(architecture, self.cost.table)
-        minimum, maximum = self._bounds()
-        if maximum is not None and value > maximum:
-            return (value - maximum) / max(maximum, 1)
-        if minimum is not None and value < minimum:
-            return (minimum - value) / max(minimum, 1)
-        return 0.0
-
-    def to_dict(self) -> dict[str, float | None]:
-        """The limits, for the record of a search."""
-        return {"minimum": self.minimum, "maximum": self.maximum}
-
-    def __str__(self) -> str:
-        limits = [("at least", self.minimum), ("at most", self.maximum)]
-        return " and ".join(f"{word} {self.cost.format(limit)}" for word, limit in limits if limit is not None)
+    @classmethod
+    def of_failure(cls, error: Exception) -> "Judgement":
+        return cls(math.nan, f"{type(error).__name__}: {error}")
 
 
-class FeasibleSpace:
+class Objective:
     """
-    The architectures of a search space that keep all constraints.
-
-    With one constraint, draws are uniform. With several, they are drawn under one and tried on the others, which is
-    uniform too; only where a bounded number of draws finds nothing, the nearest of them is changed, one operator at a
-    time, until it keeps the constraints.
+    What children are judged by. By itself it is a description, for whoever drives a strategy from outside and judges the
+    children there; [`run_search`] needs one that can judge: a [`PopulationObjective`], a [`FunctionObjective`] or a cost
+    model such as [`ParameterCost`].
 
     Args:
-        search_space ([`SearchSpace`]):
-            The space.
-        constraints (`Sequence[Constraint]`, *optional*):
-            What has to be kept.
+        name (`str`):
+            The name of its column in a result.
+        direction (`str`, *optional*, defaults to `"minimise"`):
+            `"minimise"` or `"maximise"`.
+        unit (`str`, *optional*, defaults to `""`):
+            The unit of its values, for people.
+        cost (`str`, *optional*, defaults to `"expensive"`):
+            What it takes to judge one child. `"free"`: strategies may judge thousands that they do not propose, and
+            constraints may limit it. `"cheap"`: only what is proposed is judged. `"expensive"`: and it is remembered in
+            a store; the others are judged again where a search is resumed, and have to say the same.
+        depends_on (`dict[str, str]`, *optional*):
+            What the values depend on besides the architecture, such as `{"supernet": fingerprint(weights)}`: a store
+            keeps apart what differs here.
 
     Raises:
-        ValueError: where a constraint belongs to another space, and where no architecture was found that keeps all.
+        ValueError: for a name that a result uses itself, and for another direction or cost.
     """
 
-    def __init__(self, search_space: SearchSpace, constraints: Sequence[Constraint] = ()):
-        for constraint in constraints:
-            if constraint.cost.search_space != search_space:
-                raise ValueError(f"The constraint on {constraint.cost.name} belongs to another search space.")
-        self.search_space = search_space
-        self.constraints = tuple(constraints)
-        self._source = self._best_source()
-        self.sample(random.Random(0))
+    def __init__(
+        self,
+        name: str,
+        direction: Literal["minimise", "maximise"] = "minimise",
+        unit: str = "",
+        cost: Literal["free", "cheap", "expensive"] = "expensive",
+        depends_on: Mapping[str, str] | None = None,
+    ):
+        if not name or name in _RESERVED:
+            raise ValueError(
+                f"The name of an objective is that of its column in a result, and not {' or '.join(_RESERVED)}; got"
+                f" {name!r}."
+            )
+        for argument, value, allowed in (("direction", direction, DIRECTIONS), ("cost", cost, COSTS)):
+            if value not in allowed:
+                raise ValueError(f"`{argument}` of '{name}' must be one of {', '.join(allowed)}; got {value!r}.")
+        self.name = name
+        self.direction = direction
+        self.unit = unit
+        self.cost = cost
+        self.depends_on = dict(depends_on or {})
 
-    def __contains__(self, architecture: Architecture) -> bool:
-        return self.violation(architecture) == 0
+    @property
+    def sign(self) -> int:
+        """1 for what is minimised, -1 for what is maximised: strategies minimise the product with the value."""
+        return 1 if self.direction == "minimise" else -1
 
-    def violation(self, architecture: Architecture) -> float:
-        """The sum of what the constraints are missed by; 0 where all are kept."""
-        return sum(constraint.violation(architecture) for constraint in self.constraints)
-
-    def sample(self, generator: random.Random) -> Architecture:
+    def judge(self, architectures: Sequence[Architecture]) -> Iterator[tuple[Architecture, Judgement]]:
         """
-        Draws an architecture that keeps all constraints.
+        Judges children, each as soon as it can be said. What fails for one child is its judgement, no exception.
 
         Raises:
-            ValueError: where none was found; the message names the constraints and the nearest that was seen.
+            TypeError: where this is a description only.
         """
-        nearest, least = None, float("inf")
-        for _ in range(_MAX_ATTEMPTS):
-            architecture = self._source(generator)
-            violation = self.violation(architecture)
-            if violation == 0:
-                return architecture
-            if violation < least:
-                nearest, least = architecture, violation
-        architecture = self._descend(nearest, generator)
-        if architecture not in self:
-            wanted = ", and ".join(map(str, self.constraints))
-            seen = " and ".join(item.cost.format(item.cost(architecture)) for item in self.constraints)
-            raise ValueError(
-                f"Each constraint can be kept, but no architecture was found that keeps all: {wanted}. The nearest has"
-                f" {seen} ('{architecture}'); relax one of them."
-            )
-        return architecture
+        raise TypeError(
+            f"The objective '{self.name}' only describes; to judge children, make it a `PopulationObjective` or a"
+            " `FunctionObjective`."
+        )
 
-    def repair(self, architecture: Architecture, generator: random.Random) -> Architecture:
-        """
-        An architecture that keeps all constraints, as like the given one as random changes of one operator make it.
+    def describe(self) -> dict[str, str]:
+        """Direction, unit and cost, for the record of a search."""
+        return {"direction": self.direction, "unit": self.unit, "cost": self.cost}
 
-        Each change comes nearer to the limits; where no change does, a new architecture is drawn.
-        """
-        repaired = self._descend(architecture, generator)
-        return repaired if repaired in self else self.sample(generator)
+    def format(self, value: float) -> str:
+        """A value with its name and unit."""
+        return f"{value:,g} {self.unit}".rstrip() + f" {self.name.replace('_', '-')}"
 
-    def _descend(self, architecture: Architecture, generator: random.Random) -> Architecture:
-        """Random changes of one operator, those kept that come nearer to the limits, until none is found that does."""
-        violation, failures = self.violation(architecture), 0
-        while violation > 0 and failures < _MAX_FAILURES and self.search_space.num_paths() > 1:
-            other = self.search_space.mutate(architecture, 1, generator)
-            if self.violation(other) < violation:
-                architecture, violation, failures = other, self.violation(other), 0
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, direction={self.direction!r}, cost={self.cost!r})"
+
+
+class FunctionObjective(Objective):
+    """
+    An objective that judges one child at a time, by any function.
+
+    Args:
+        name (`str`):
+            As for [`Objective`], like the other arguments.
+        function (`Callable[[Architecture], float]`):
+            Where it raises an `Exception`, or returns no finite number, the child is recorded as failed.
+
+    Example:
+
+    ```python
+    >>> def accuracy(architecture):
+    ...     return trainer.evaluate(architecture)["eval_accuracy"]
+
+
+    >>> FunctionObjective("accuracy", accuracy, direction="maximise", depends_on={"supernet": fingerprint(weights)})
+    ```
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Architecture], float],
+        direction: Literal["minimise", "maximise"] = "minimise",
+        unit: str = "",
+        cost: Literal["free", "cheap", "expensive"] = "expensive",
+        depends_on: Mapping[str, str] | None = None,
+    ):
+        super().__init__(name, direction, unit, cost, depends_on)
+        self.function = function
+
+    def __call__(self, architecture: Architecture) -> float:
+        """The value of one child, NaN where it has none."""
+        return self._judge_one(architecture).value
+
+    def judge(self, architectures: Sequence[Architecture]) -> Iterator[tuple[Architecture, Judgement]]:
+        for architecture in architectures:
+            yield architecture, self._judge_one(architecture)
+
+    def _judge_one(self, architecture: Architecture) -> Judgement:
+        try:
+            return Judgement.of(self.function(architecture))
+        except Exception as error:
+            return Judgement.of_failure(error)
+
+
+class PopulationObjective(Objective):
+    """
+    An objective that judges many children at once, such as `Evaluator.evaluate`, which computes common beginnings once.
+
+    Where it raises, the children are judged one by one, so that only those fail that have to. In a distributed run it
+    is raised: the other processes wait for this one, and judge the population by parts that have to fit.
+
+    Args:
+        name (`str`):
+            As for [`Objective`], like the other arguments.
+        function (`Callable[[list[Architecture]], Mapping[Architecture, float]]`):
+            Gives the value of each child.
+
+    Example:
+
+    ```python
+    >>> evaluator = Evaluator(model, batches)
+    >>> weights = {"supernet": fingerprint(model.state_dict().values())}
+    >>> loss = PopulationObjective("loss", evaluator.evaluate, unit="nats per label", depends_on=weights)
+    ```
+    """
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[list[Architecture]], Mapping[Architecture, float]],
+        direction: Literal["minimise", "maximise"] = "minimise",
+        unit: str = "",
+        cost: Literal["cheap", "expensive"] = "expensive",
+        depends_on: Mapping[str, str] | None = None,
+    ):
+        super().__init__(name, direction, unit, cost, depends_on)
+        self.function = function
+
+    def judge(self, architectures: Sequence[Architecture]) -> Iterator[tuple[Architecture, Judgement]]:
+        architectures = list(architectures)
+        if not architectures:
+            return
+        try:
+            values = self.function(architectures)
+            judged = [(item, Judgement.of(values[item])) for item in architectures]
+        except Exception as error:
+            if _is_distributed():
+                raise
+            if len(architectures) == 1:
+                judged = [(architectures[0], Judgement.of_failure(error))]
             else:
-                failures += 1
-        return architecture
-
-    def _best_source(self):
-        """Draws under the constraint from which most draws keep the others too."""
-        if not self.constraints:
-            return self.search_space.sample
-        if len(self.constraints) == 1:
-            return self.constraints[0].sample
-
-        def kept(constraint: Constraint) -> int:
-            generator = random.Random(0)
-            return sum(constraint.sample(generator) in self for _ in range(_TRIAL_DRAWS))
-
-        return max(self.constraints, key=kept).sample
+                judged = (pair for item in architectures for pair in self.judge([item]))
+        yield from judged
 
 
-__all__ = ["AdditiveCost", "Constraint", "FeasibleSpace", "LatencyCost", "MultiplyAddCost", "ParameterCost"]
+class SupportsEvaluate(Protocol):
+    """What a search needs of an evaluator, such as [`Evaluator`]."""
+
+    def evaluate(self, architectures: list[Architecture]) -> Mapping[Architecture, float]: ...
+
+
+LOSS = Objective("loss", unit="nats per label")
+"""The dev loss, described: what strategies minimise where no objectives are given."""
+
+
+def dev_loss(evaluator: SupportsEvaluate, depends_on: Mapping[str, str] | None = None) -> PopulationObjective:
+    """
+    The dev loss of children through their supernet.
+
+    Args:
+        evaluator ([`Evaluator`]):
+            Judges a population.
+        depends_on (`dict[str, str]`, *optional*):
+            Fingerprints of the weights and the dev data; needed where the losses go to a store.
+
+    Returns:
+        [`PopulationObjective`]: named `loss`, in nats per label.
+    """
+    return PopulationObjective(LOSS.name, evaluator.evaluate, unit=LOSS.unit, depends_on=depends_on)
+
+
+def _is_distributed() -> bool:
+    distributed = torch.distributed
+    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+__all__ = [
+    "COSTS",
+    "DIRECTIONS",
+    "LOSS",
+    "FunctionObjective",
+    "Judgement",
+    "Objective",
+    "PopulationObjective",
+    "SupportsEvaluate",
+    "dev_loss",
+]

@@ -14,11 +14,12 @@
 """RandomSearch: the baseline that every other strategy has to beat."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..architecture import Architecture
 from ..search_space import SearchSpace
-from .objectives import Constraint
+from .constraints import Constraint
+from .objectives import LOSS, Objective
 from .strategy import SearchStrategy
 
 
@@ -38,6 +39,8 @@ class RandomSearch(SearchStrategy):
             The number of architectures in a generation.
         seed (`int`, *optional*, defaults to 0):
             The seed of all draws.
+        objectives (`Sequence[Objective]`, *optional*, defaults to the dev loss):
+            What the search is for; it changes no draw.
     """
 
     name = "random"
@@ -48,12 +51,13 @@ class RandomSearch(SearchStrategy):
         constraints: Sequence[Constraint] = (),
         population_size: int = 50,
         seed: int = 0,
+        objectives: Sequence[Objective] = (LOSS,),
     ):
-        super().__init__(search_space, constraints, population_size, seed)
+        super().__init__(search_space, constraints, population_size, seed, objectives)
         self._generator = random.Random(seed)
         self._seen: set[Architecture] = set()
 
-    def ask(self) -> list[Architecture]:
+    def propose(self) -> list[Architecture]:
         proposed = []
         for _ in range(self.population_size * _ATTEMPTS_PER_ARCHITECTURE):
             architecture = self.feasible.sample(self._generator)
@@ -63,9 +67,6 @@ class RandomSearch(SearchStrategy):
             if len(proposed) == self.population_size:
                 break
         return proposed
-
-    def tell(self, losses: Mapping[Architecture, float]) -> None:
-        """Losses change nothing here."""
 
 
 __all__ = ["RandomSearch"]

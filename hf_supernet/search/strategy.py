@@ -11,35 +11,28 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""SearchStrategy: what proposes architectures; and the loop that evaluates, records and resumes."""
+"""SearchStrategy: what proposes architectures, and is told what they are."""
 
-import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-import pandas as pd
-from tqdm.auto import tqdm
+import numpy as np
 
 from ..architecture import Architecture
 from ..search_space import SearchSpace
-from .objectives import AdditiveCost, Constraint, FeasibleSpace
-from .result import SearchResult, package_versions
-
-
-class SupportsEvaluate(Protocol):
-    """What a search needs of an evaluator, such as [`Evaluator`]."""
-
-    def evaluate(self, architectures: list[Architecture]) -> Mapping[Architecture, float]: ...
+from .constraints import Constraint, FeasibleSpace
+from .objectives import LOSS, Objective
 
 
 class SearchStrategy(ABC):
     """
-    Proposes architectures within the constraints, a generation at a time, and is told their losses.
+    Proposes architectures within the constraints, a generation at a time, and is told the values of their objectives.
 
-    What it proposes is a function of its arguments and of the losses alone: this is what makes a search resumable, and
-    the processes of a distributed search agree.
+    What it proposes is a function of its arguments and of those values alone: this is what makes a search resumable, and
+    the processes of a distributed search agree. [`run_search`] drives it; so can any other program, by
+    [`SearchStrategy.ask`] and [`SearchStrategy.tell`]. A strategy of one's own implements `propose`, and `learn` where
+    it learns anything.
 
     Args:
         search_space ([`SearchSpace`]):
@@ -50,12 +43,17 @@ class SearchStrategy(ABC):
             The number of architectures in a generation.
         seed (`int`, *optional*, defaults to 0):
             The seed of all draws.
+        objectives (`Sequence[Objective]`, *optional*, defaults to the dev loss):
+            What the search is for. By default `"loss"` is minimised.
 
     Raises:
-        ValueError: where constraints contradict each other, and for a population size below 1.
+        ValueError: where constraints contradict each other, for a population size below 1, and for objectives that are
+            none, share a name, or are more than the strategy can weigh.
     """
 
     name: str
+    max_objectives: int | None = None
+    """The most objectives that the strategy can weigh; `None` for any number."""
 
     def __init__(
         self,
@@ -63,21 +61,81 @@ class SearchStrategy(ABC):
         constraints: Sequence[Constraint] = (),
         population_size: int = 50,
         seed: int = 0,
+        objectives: Sequence[Objective] = (LOSS,),
     ):
         if population_size < 1:
             raise ValueError(f"`population_size` must be at least 1, got {population_size}.")
+        names = [objective.name for objective in objectives]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"`objectives` must be one or several of different names, got {names}.")
+        if self.max_objectives is not None and len(names) > self.max_objectives:
+            raise ValueError(
+                f"The strategy '{self.name}' weighs at most {self.max_objectives} objective, got {', '.join(names)}; make"
+                " the others constraints, or take 'nsga2' or 'linas'."
+            )
         self.feasible = FeasibleSpace(search_space, constraints)
         self.search_space = search_space
         self.population_size = population_size
         self.seed = seed
+        self.objectives = tuple(objectives)
+        self.evaluated: dict[Architecture, np.ndarray] = {}
+        """What was told of each child, an array of shape `(number of objectives,)` that is to be minimised: values of
+        what is maximised with the other sign, all of them NaN where one failed."""
+        self._asked: list[Architecture] | None = None
 
-    @abstractmethod
     def ask(self) -> list[Architecture]:
-        """The next generation: distinct, never proposed before. An empty list ends the search."""
+        """
+        The next generation, the same until its values are told: distinct, never proposed before. An empty list ends the
+        search.
+        """
+        if self._asked is None:
+            self._asked = self.propose()
+        return list(self._asked)
+
+    def tell(self, values: Mapping[Architecture, Mapping[str, float]]) -> None:
+        """
+        Takes what was found of the generation that was asked for last.
+
+        Args:
+            values (`dict[Architecture, dict[str, float]]`):
+                The value of each objective, by its name, for each architecture; NaN where it has none. A child that
+                lacks one loses against every other.
+
+        Raises:
+            ValueError: where nothing was asked, and for an architecture or objective that is missing.
+        """
+        if self._asked is None:
+            raise ValueError("Nothing to be told: `ask` comes first.")
+        rows = np.array([self._row(architecture, values) for architecture in self._asked], dtype=float)
+        rows = rows.reshape(-1, len(self.objectives))
+        rows[~np.isfinite(rows).all(axis=1)] = np.nan
+        architectures, self._asked = self._asked, None
+        self.evaluated.update(zip(architectures, rows, strict=True))
+        self.learn(architectures, rows)
+
+    def _row(self, architecture: Architecture, values: Mapping[Architecture, Mapping[str, float]]) -> list[float]:
+        try:
+            return [objective.sign * values[architecture][objective.name] for objective in self.objectives]
+        except KeyError as error:
+            raise ValueError(
+                f"`tell` needs {', '.join(objective.name for objective in self.objectives)} of every architecture that"
+                f" was asked for; '{architecture}' lacks {error}."
+            ) from error
 
     @abstractmethod
-    def tell(self, losses: Mapping[Architecture, float]) -> None:
-        """Takes the losses of the generation that was asked for last."""
+    def propose(self) -> list[Architecture]:
+        """The next generation: distinct, and none of `evaluated`. An empty list ends the search."""
+
+    def learn(self, architectures: list[Architecture], values: np.ndarray) -> None:  # noqa: B027 (some learn nothing)
+        """
+        Takes the values of the generation that was proposed last.
+
+        Args:
+            architectures (`list[Architecture]`):
+                The generation.
+            values (`np.ndarray` of shape `(len(architectures), number of objectives)`):
+                To be minimised; a row of NaN where a child failed.
+        """
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -87,128 +145,14 @@ class SearchStrategy(ABC):
             "population_size": self.population_size,
             "seed": self.seed,
             "search_space": self.search_space.fingerprint,
+            "objectives": {objective.name: objective.direction for objective in self.objectives},
             "constraints": {item.cost.name: item.to_dict() for item in self.feasible.constraints},
         }
 
-
-def run_search(
-    strategy: SearchStrategy,
-    evaluator: SupportsEvaluate,
-    costs: Sequence[AdditiveCost] = (),
-    generations: int = 20,
-    output_dir: str | os.PathLike | None = None,
-    previous: SearchResult | None = None,
-    settings: Mapping[str, Any] | None = None,
-    info: Mapping[str, Any] | None = None,
-    progress: bool = False,
-) -> SearchResult:
-    """
-    Runs a search: the strategy proposes, the evaluator and the cost models answer, the result keeps all of it.
-
-    A search that was killed continues where it was: given its saved result as `previous`, it is replayed with the
-    losses recorded there, and only what they do not cover is evaluated. It ends with the same result, bit for bit, as
-    one that was not killed.
-
-    Args:
-        strategy ([`SearchStrategy`]):
-            A new one, also when a search is resumed.
-        evaluator ([`Evaluator`]):
-            Called once a generation.
-        costs (`Sequence[AdditiveCost]`, *optional*):
-            Recorded of each architecture.
-        generations (`int`, *optional*, defaults to 20):
-            How many generations, those of `previous` included. A strategy that has nothing left to propose ends sooner.
-        output_dir (`str` or `os.PathLike`, *optional*):
-            Where to save the result after each generation. In a distributed search, one process has it.
-        previous ([`SearchResult`], *optional*):
-            The result to continue; see [`SearchResult.load`].
-        settings (`dict`, *optional*):
-            What the losses depend on (the supernet, the dev data): recorded with the settings of the strategy, and a
-            search is resumed only where all of them are the same. JSON has to be able to hold it.
-        info (`dict`, *optional*):
-            What else to record.
-        progress (`bool`, *optional*, defaults to `False`):
-            Whether to show a progress bar with the best loss so far.
-
-    Returns:
-        [`SearchResult`]
-
-    Raises:
-        ValueError: where `previous` was made with other settings, costs or generations.
-    """
-    if generations < 1:
-        raise ValueError(f"`generations` must be at least 1, got {generations}.")
-    names = [cost.name for cost in costs]
-    columns = ["architecture", "loss", *names, "generation"]
-    info = {"settings": strategy.settings | dict(settings or {}), "versions": package_versions(), **(info or {})}
-    known = _known_rows(previous, info["settings"], columns, generations)
-    rows: list[dict[str, Any]] = []
-    best = math.inf
-    with tqdm(range(generations), desc=f"Searching ({strategy.name})", disable=not progress) as bar:
-        for generation in bar:
-            proposed = strategy.ask()
-            if not proposed:
-                break
-            recorded = known.pop(generation, None)
-            losses = _recorded_losses(recorded, proposed, generation) if recorded else evaluator.evaluate(proposed)
-            for architecture in proposed:
-                values = {cost.name: cost(architecture) for cost in costs}
-                rows.append(
-                    {
-                        "architecture": str(architecture),
-                        "loss": losses[architecture],
-                        **values,
-                        "generation": generation,
-                    }
-                )
-                best = min(best, losses[architecture])
-            if recorded and rows[-len(recorded) :] != recorded:
-                raise ValueError(_DIFFERS.format(generation=generation))
-            strategy.tell(losses)
-            bar.set_postfix({"best loss": f"{best:.4f}", "evaluated": len(rows)})
-            if output_dir is not None and not recorded:
-                SearchResult(pd.DataFrame(rows, columns=columns), info).save(output_dir)
-    return SearchResult(pd.DataFrame(rows, columns=columns), info)
-
-
-_DIFFERS = (
-    "Generation {generation} of the saved search is not what this search evaluates there: the costs (a latency table"
-    " measured anew?) or the version of a library differ. Start again in an empty `output_dir`."
-)
-
-
-def _known_rows(
-    previous: SearchResult | None, settings: dict[str, Any], columns: list[str], generations: int
-) -> dict[int, list[dict[str, Any]]]:
-    """The rows of an earlier run by generation, if they can be continued."""
-    if previous is None:
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the strategy has to say of itself for the result, such as how good its predictors were."""
         return {}
-    theirs = previous.info.get("settings", {})
-    for name in dict.fromkeys([*settings, *theirs]):
-        if settings.get(name) != theirs.get(name):
-            raise ValueError(
-                f"The saved search has `{name}` {theirs.get(name)!r}, this one {settings.get(name)!r}; a search is"
-                " resumed with the settings it was begun with."
-            )
-    if list(previous.table) != columns:
-        raise ValueError(f"The saved search recorded {list(previous.table)}, this one records {columns}.")
-    if len(previous) and previous.table["generation"].max() >= generations:
-        raise ValueError(
-            f"The saved search has {previous.table['generation'].max() + 1} generations already, `generations` is"
-            f" {generations}."
-        )
-    return {
-        int(generation): rows.to_dict("records")
-        for generation, rows in previous.table.groupby("generation", sort=False)
-    }
 
 
-def _recorded_losses(
-    recorded: list[dict[str, Any]], proposed: list[Architecture], generation: int
-) -> dict[Architecture, float]:
-    if [row["architecture"] for row in recorded] != [str(architecture) for architecture in proposed]:
-        raise ValueError(_DIFFERS.format(generation=generation))
-    return {architecture: row["loss"] for architecture, row in zip(proposed, recorded, strict=True)}
-
-
-__all__ = ["SearchStrategy", "SupportsEvaluate", "run_search"]
+__all__ = ["SearchStrategy"]

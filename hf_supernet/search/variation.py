@@ -14,7 +14,6 @@
 """What pymoo's algorithms need to work on architectures: sampling, crossover, mutation, repair, no doubles."""
 
 import random
-from collections.abc import Sequence
 
 import numpy as np
 from pymoo.core.crossover import Crossover
@@ -27,7 +26,8 @@ from pymoo.core.sampling import Sampling
 from ..architecture import Architecture
 from ..path_counting import IDENTITY
 from ..search_space import SearchSpace
-from .objectives import FeasibleSpace
+from .constraints import FeasibleSpace
+from .encoding import PathEncoding, row_keys
 
 
 _ATTEMPTS_PER_ARCHITECTURE = 20
@@ -35,7 +35,7 @@ _ATTEMPTS_PER_ARCHITECTURE = 20
 
 class ArchitectureProblem(Problem):
     """
-    A search space as pymoo sees it: an integer for each layer, the position of its operator among the candidates.
+    A search space as pymoo sees it: an integer for each layer; see [`PathEncoding`].
 
     Args:
         feasible ([`FeasibleSpace`]):
@@ -46,23 +46,11 @@ class ArchitectureProblem(Problem):
 
     def __init__(self, feasible: FeasibleSpace, n_obj: int = 1):
         self.feasible = feasible
-        self.search_space: SearchSpace = feasible.search_space
-        self._positions = [
-            {operator: index for index, operator in enumerate(row)} for row in self.search_space.candidates
-        ]
-        upper = np.array([len(row) - 1 for row in self.search_space.candidates])
+        self.search_space = feasible.search_space
+        self.encoding = PathEncoding(feasible)
+        self.encode, self.decode = self.encoding.encode, self.encoding.decode
+        upper = self.encoding.sizes - 1
         super().__init__(n_var=len(upper), n_obj=n_obj, xl=np.zeros_like(upper), xu=upper, vtype=int)
-
-    def encode(self, architectures: Sequence[Architecture]) -> np.ndarray:
-        """The integers of some architectures, one row for each."""
-        return np.array(
-            [[row[item] for row, item in zip(self._positions, path, strict=True)] for path in architectures]
-        )
-
-    def decode(self, rows: np.ndarray) -> list[Architecture]:
-        """The architectures of some rows of integers."""
-        candidates = self.search_space.candidates
-        return [Architecture(tuple(c[index] for c, index in zip(candidates, row, strict=True))) for row in rows]
 
 
 def generator_from(random_state: np.random.Generator) -> random.Random:
@@ -154,14 +142,14 @@ class UnseenOnly(DuplicateElimination):
         self.seen: set[bytes] = set()
 
     def add(self, rows: np.ndarray) -> None:
-        self.seen.update(row.tobytes() for row in rows)
+        self.seen.update(row_keys(rows))
 
     def do(self, pop, *others, **kwargs):
-        taken = self.seen | {row.tobytes() for other in others if len(other) for row in other.get("X")}
+        taken = self.seen | {key for other in others if len(other) for key in row_keys(other.get("X"))}
         kept = []
-        for index, row in enumerate(pop.get("X")):
-            kept += [] if row.tobytes() in taken else [index]
-            taken.add(row.tobytes())
+        for index, key in enumerate(row_keys(pop.get("X"))):
+            kept += [] if key in taken else [index]
+            taken.add(key)
         return pop[kept]
 
 

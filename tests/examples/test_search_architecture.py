@@ -91,7 +91,7 @@ def finished(inputs, tmp_path_factory) -> Path:
 
 
 def test_outputs(inputs, finished):
-    names = ["chosen.json", "child", "latency_table.json", "pareto.png", "result.parquet", "search.json"]
+    names = ["chosen.json", "child", "evaluations.sqlite", "latency_table.json", "pareto.png", "result.parquet", "search.json"]
     assert sorted(path.name for path in finished.iterdir()) == sorted(names)
     result = SearchResult.load(finished)
     chosen = json.loads((finished / "chosen.json").read_text())

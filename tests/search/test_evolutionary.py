@@ -13,11 +13,11 @@
 # limitations under the License.
 import pytest
 
-from hf_supernet.search import Constraint, EvolutionarySearch, ParameterCost, RandomSearch, run_search
+from hf_supernet.search import Constraint, EvolutionarySearch, ParameterCost, RandomSearch, dev_loss, run_search
 from hf_supernet.search_space import SearchSpace
 
 from .conftest import TabularEvaluator, tiny_config
-from .test_objectives import both_constraints
+from .test_constraints import both_constraints
 
 
 def outcome(strategy, config, constraints, seed, generations=20, population_size=20):
@@ -25,7 +25,7 @@ def outcome(strategy, config, constraints, seed, generations=20, population_size
     space = SearchSpace.from_config(config)
     evaluator = TabularEvaluator(space, seed)
     search = strategy(space, constraints, population_size, seed)
-    return run_search(search, evaluator, generations=generations).best()["loss"]
+    return run_search(search, [dev_loss(evaluator)], generations=generations).best()["loss"]
 
 
 @pytest.mark.parametrize("placement, num_layers, share", [("anywhere", 6, 0.4), ("end", 7, 0.7)])

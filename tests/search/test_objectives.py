@@ -11,123 +11,70 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-import random
+import math
 
+import numpy as np
 import pytest
+import torch
 
-from hf_supernet.costs import count_multiply_adds, count_parameters
-from hf_supernet.search import Constraint, FeasibleSpace, LatencyCost, MultiplyAddCost, ParameterCost
-from hf_supernet.search_space import SearchSpace
+from hf_supernet.search import FunctionObjective, Judgement, Objective, ParameterCost, PopulationObjective, dev_loss
 
-from .conftest import tiny_config
-from .test_latency import made_up_table
+from .conftest import TabularEvaluator
 
 
-def test_costs_are_those_of_the_closed_forms_and_the_table(config, space):
-    table = made_up_table(config)
-    costs = ParameterCost(config, "masked-lm"), MultiplyAddCost(config, 11), LatencyCost(config, table)
-    for architecture in (space.sample(random.Random(seed)) for seed in range(20)):
-        expected = (
-            count_parameters(config, architecture, "masked-lm"),
-            count_multiply_adds(config, architecture, 11),
-            table.latency(architecture),
-        )
-        assert tuple(cost(architecture) for cost in costs) == expected
-
-
-def both_constraints(config, share: float = 0.5) -> list[Constraint]:
-    """At most `share` of the way from the least to the greatest parameters and latency."""
-    constraints = []
-    for cost in (ParameterCost(config), LatencyCost(config, made_up_table(config))):
-        space = cost.search_space
-        least, most = cost(space.cheapest(cost.table)), cost(space.dearest(cost.table))
-        constraints.append(Constraint(cost, maximum=least + share * (most - least)))
-    return constraints
-
-
-def test_draws_and_repairs_keep_all_constraints(config, space):
-    constraints = both_constraints(config, 0.4)
-    feasible = FeasibleSpace(space, constraints)
-    generator = random.Random(0)
-    for _ in range(50):
-        outside = space.sample(generator)
-        for architecture in (feasible.sample(generator), feasible.repair(outside, generator)):
-            assert architecture in space
-            assert all(constraint.cost(architecture) <= constraint.maximum for constraint in constraints)
-
-
-def test_what_keeps_the_constraints_is_not_changed_by_a_repair(config, space):
-    feasible = FeasibleSpace(space, both_constraints(config))
-    kept = [architecture for architecture in space if architecture in feasible]
-    generator = random.Random(0)
-    assert 0 < len(kept) < space.num_paths()
-    assert all(feasible.repair(architecture, generator) == architecture for architecture in kept[::7])
-
-
-def test_minimum_and_maximum_are_included(config, space):
-    cost = ParameterCost(config)
-    value = cost(space.sample(random.Random(1)))
-    constraint = Constraint(cost, minimum=value, maximum=value)
-    assert cost(constraint.sample(random.Random(0))) == value
-    feasible = FeasibleSpace(space, [constraint])
-    assert all((architecture in feasible) == (cost(architecture) == value) for architecture in space)
-
-
-def test_one_constraint_is_drawn_uniformly():
-    config = tiny_config(num_hidden_layers=3)
-    space, cost = SearchSpace.from_config(config), ParameterCost(config)
-    maximum = 12_000
-    feasible = FeasibleSpace(space, [Constraint(cost, maximum=maximum)])
-    allowed = [architecture for architecture in space if cost(architecture) <= maximum]
-    generator = random.Random(0)
-    counts = dict.fromkeys(allowed, 0)
-    for _ in range(200 * len(allowed)):
-        counts[feasible.sample(generator)] += 1
-    assert min(counts.values()) > 130 and max(counts.values()) < 270
+def test_directions():
+    assert Objective("loss").sign == 1 and Objective("accuracy", direction="maximise").sign == -1
 
 
 @pytest.mark.parametrize(
-    "limits, message",
+    ("arguments", "message"),
     [
-        ({"maximum": 10}, r"No architecture has at most 10 parameters: this space reaches [\d,]+ parameters \('I-I"),
-        ({"minimum": 10**9}, r"No architecture has at least 1,000,000,000 parameters: .* to [\d,]+ parameters \('A4"),
-        ({"minimum": 7_000, "maximum": 7_001}, "although this space reaches"),
-        ({"maximum": float("nan")}, "`maximum` must be a finite number, got nan"),
-        ({"maximum": float("inf")}, "`maximum` must be a finite number, got inf"),
-        ({"minimum": float("nan"), "maximum": 10**9}, "`minimum` must be a finite number, got nan"),
-        ({}, "`minimum` or a `maximum`"),
+        ({"name": "architecture"}, "not architecture or generation; got 'architecture'"),
+        ({"name": ""}, "name of an objective .* got ''"),
+        ({"name": "loss", "direction": "down"}, "`direction` of 'loss' must be one of minimise, maximise; got 'down'"),
+        ({"name": "loss", "cost": "dear"}, "`cost` of 'loss' must be one of free, cheap, expensive; got 'dear'"),
     ],
 )
-def test_a_constraint_that_cannot_be_kept(limits, message):
-    config = tiny_config(vocab_size=11, max_position_embeddings=8)
+def test_what_cannot_be(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Constraint(ParameterCost(config), **limits)
+        Objective(**arguments)
 
 
-def test_latency_limits_are_named_in_milliseconds(config):
-    with pytest.raises(ValueError, match=r"at most 0\.001 ms latency: this space reaches 0\.\d+ ms"):
-        Constraint(LatencyCost(config, made_up_table(config)), maximum=1e-6)
-    cost = LatencyCost(config, made_up_table(config, {"identity": 17}))
-    with pytest.raises(ValueError, match=r"at most 2e-07 ms latency: this space reaches 0\.123559 ms latency \('I-"):
-        Constraint(cost, maximum=2e-10)
+@pytest.mark.parametrize(
+    ("returned", "value", "error"),
+    [
+        (3, 3, None),
+        (2.5, 2.5, None),
+        (np.float32(0.5), 0.5, None),
+        (torch.tensor(0.25), 0.25, None),
+        (math.nan, math.nan, "returned nan"),
+        (-math.inf, math.nan, "returned -inf"),
+        ("much", math.nan, "returned 'much', which is no number"),
+    ],
+)
+def test_what_a_function_returns(space, returned, value, error):
+    architecture = next(iter(space))
+    [(item, judgement)] = FunctionObjective("f", lambda _: returned).judge([architecture])
+    assert item == architecture and judgement.error == error
+    np.testing.assert_equal(judgement.value, value)
+    assert type(judgement.value) in (int, float)
 
 
-def test_constraints_that_exclude_each_other_are_both_named():
-    # The identity alone is cheap in parameters; a table says that it is the slow one.
-    config = tiny_config(candidate_operators=["feed_forward-37", "identity"])
-    space = SearchSpace.from_config(config)
-    parameters = ParameterCost(config)
-    latency = LatencyCost(config, made_up_table(config, {"identity": 5_000_000}))
-    few = parameters(space.cheapest(parameters.table)) + 3_000
-    fast = latency(space.cheapest(latency.table)) + 0.004
-    constraints = [Constraint(parameters, maximum=few), Constraint(latency, maximum=fast)]
-    with pytest.raises(
-        ValueError, match=r"no architecture was found that keeps all: .* parameters, and .* ms latency"
-    ):
-        FeasibleSpace(space, constraints)
+def test_cost_models_and_losses_are_objectives(config, space):
+    items = list(space)[:5]
+    cost, evaluator = ParameterCost(config), TabularEvaluator(space)
+    assert cost.cost == "free" and cost.direction == "minimise"
+    assert list(cost.judge(items)) == [(item, Judgement(cost(item))) for item in items]
+    assert list(dev_loss(evaluator).judge(items)) == [(item, Judgement(evaluator.loss(item))) for item in items]
+    assert evaluator.calls == [items] and list(dev_loss(evaluator).judge([])) == [] and evaluator.calls == [items]
 
 
-def test_a_constraint_on_another_space():
-    constraint = Constraint(ParameterCost(tiny_config(num_hidden_layers=3)), maximum=20_000)
-    with pytest.raises(ValueError, match="constraint on parameters belongs to another search space"):
-        FeasibleSpace(SearchSpace.from_config(tiny_config()), [constraint])
+def test_a_population_that_fails_in_a_distributed_run_is_an_error(space, monkeypatch):
+    """The other processes take part in judging the whole population, and would wait for ever."""
+    monkeypatch.setattr("hf_supernet.search.objectives._is_distributed", lambda: True)
+
+    def fails(architectures):
+        raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        list(PopulationObjective("loss", fails).judge(list(space)[:2]))
