@@ -23,6 +23,7 @@ from ..samplers import SAMPLERS, ArchitectureSampler, make_sampler
 from ..search_space import SearchSpace
 from .alignment import AlignmentLoss
 from .anchor import ANCHORS
+from .rested_moments import RESTED_MOMENTS
 
 
 @dataclass
@@ -59,6 +60,9 @@ class SupernetTrainingArguments(TrainingArguments):
             Optimizer steps between two challenges of the anchor.
         anchor_eval_samples (`int`, *optional*, defaults to 256):
             Examples of the dev set on which anchor and challenger are scored, always the same.
+        rested_moments (`str`, *optional*, defaults to `"keep"`):
+            What the optimizer's moments of a weight do while no step trains it: `"keep"`, as PyTorch does, or `"decay"`, as with
+            gradients of zero ([`decay_rested_moments`]; AdamW of PyTorch only).
         eval_random_children (`int`, *optional*, defaults to 4):
             How many random children an evaluation looks at, always the same, besides the smallest, the largest and
             the anchor.
@@ -109,6 +113,12 @@ class SupernetTrainingArguments(TrainingArguments):
     anchor_eval_samples: int = field(
         default=256, metadata={"help": "Dev examples on which anchor and challenger are scored."}
     )
+    rested_moments: str = field(
+        default="keep",
+        metadata={
+            "help": "What AdamW's moments of a weight do while no step trains it: keep, or decay as with gradients of zero."
+        },
+    )
     eval_random_children: int = field(
         default=4, metadata={"help": "Random children that an evaluation looks at, besides smallest, largest, anchor."}
     )
@@ -134,6 +144,10 @@ class SupernetTrainingArguments(TrainingArguments):
         for name in ("anchor_interval", "anchor_eval_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if self.rested_moments not in RESTED_MOMENTS:
+            raise ValueError(
+                f"`rested_moments` must be one of {', '.join(RESTED_MOMENTS)}; got {self.rested_moments!r}."
+            )
         if self.eval_random_children < 0:
             raise ValueError(f"`eval_random_children` must not be negative, got {self.eval_random_children}.")
         if self.torch_compile:

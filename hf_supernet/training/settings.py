@@ -39,10 +39,10 @@ _RUN_SETTINGS = (
     *("lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps", "train_sampling_strategy", "dataloader_drop_last"),
     *("bf16", "fp16"),
     *("alignment_weight", "alignment_layers", "alignment_normalized", "anchor_interval", "anchor_eval_samples"),
-    *("alignment_warmup", "anchor", "anchor_average"),
+    *("alignment_warmup", "anchor", "anchor_average", "rested_moments"),
 )
 
-_BEFORE = {"alignment_warmup": 0.0, "anchor": "best", "anchor_average": 0.0}
+_BEFORE = {"alignment_warmup": 0.0, "anchor": "best", "anchor_average": 0.0, "rested_moments": "keep"}
 """What was fixed before it was a setting: a checkpoint that does not name it is of a run with this value."""
 
 

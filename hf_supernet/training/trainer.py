@@ -36,6 +36,7 @@ from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
 from .hub_card import HubCardMixin
 from .own_rows import OwnRowsMixin
+from .rested_moments import decay_rested_moments
 from .resuming import FinishedRunsMixin
 from .running_losses import RunningLossesMixin
 from .saving import WholeModelsMixin
@@ -122,6 +123,8 @@ class SupernetTrainer(
             raise ValueError("`train_dataset` is empty: there is nothing to train on.")
         self.sampler = sampler or args.build_sampler(model.search_space)
         self.set_up_alignment()
+        if self.optimizer is not None and args.rested_moments == "decay":
+            decay_rested_moments(self.optimizer)
         if self.compute_metrics is None:
             check_best_metric(args, self.loss_names())
         self._architecture: Architecture | None = None
@@ -145,6 +148,13 @@ class SupernetTrainer(
             if hasattr(self.data_collator, "frozen"):
                 # The masking collator reads these and does not pass them on.
                 self._signature_columns += ["example_id", "special_tokens_mask"]
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if is_new and self.args.rested_moments == "decay":
+            decay_rested_moments(optimizer)
+        return optimizer
 
     def begin_training(self) -> None:
         """

@@ -41,6 +41,7 @@ ERRORS = [
     ({"anchor_average": 0.9}, "`anchor_average` goes with an `alignment_weight` above 0"),
     ({"anchor_interval": 0}, "`anchor_interval` must be at least 1, got 0"),
     ({"anchor_eval_samples": 0}, "`anchor_eval_samples` must be at least 1, got 0"),
+    ({"rested_moments": "drop"}, "`rested_moments` must be one of keep, decay; got 'drop'"),
     ({"eval_random_children": -1}, "`eval_random_children` must not be negative, got -1"),
     ({"torch_compile": True}, "compile_operators"),
 ]
@@ -119,6 +120,8 @@ def test_command_line_and_json_file_say_the_same(tmp_path):
         "5",
         "--anchor_eval_samples",
         "9",
+        "--rested_moments",
+        "decay",
         "--eval_random_children",
         "2",
     ]
@@ -136,6 +139,7 @@ def test_command_line_and_json_file_say_the_same(tmp_path):
         "anchor_average": 0.75,
         "anchor_interval": 5,
         "anchor_eval_samples": 9,
+        "rested_moments": "decay",
         "eval_random_children": 2,
     }
     (tmp_path / "options.json").write_text(json.dumps(options))
