@@ -12,4 +12,5 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 from .configuration_supernet_bert import *
+from .importance import *
 from .modeling_supernet_bert import *

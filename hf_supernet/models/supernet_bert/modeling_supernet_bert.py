@@ -219,7 +219,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
 
         Where weights are sliced, this holds for the largest candidate of a kind, and `attention_head_size` is BERT's: it
         takes BERT's heads or units from the first on, as many as it has. Where it has more, those beyond start as ones
-        that add nothing. Which are worth keeping is a question to ask first: [`order_by_importance`] puts them in front.
+        that add nothing. [`order_by_importance`] puts those in front that are worth keeping.
 
         The head is BERT's where that has the head of this class, and new where it has another or none; the pooler is
         new where it has none. A warning names what is new. The labels in BERT's configuration are kept in any case.
