@@ -28,7 +28,7 @@ what stands below the marker.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,7 +83,7 @@ class Drawing:
 
     def __init__(self, plan: RankingPlan, seed: int):
         self.space = plan.search_space()
-        self.candidates = self.space.candidates[0]  # a plan has one list for all layers
+        self.stem, self.candidates = _stem_and_candidates(self.space)
         self.generator = random.Random(seed)
         self.taken: set[Architecture] = set()
         config = plan.config()
@@ -133,12 +133,16 @@ class Drawing:
         """One of the network's paths, uniformly."""
         if self.space.identity_placement == "end":
             return network
-        kept = [operator for operator in network if operator != IDENTITY]
-        places = sorted(self.generator.sample(range(len(network)), len(kept)))
-        operators = [IDENTITY] * len(network)
+        searched = network.operators[len(self.stem) :]
+        kept = [operator for operator in searched if operator != IDENTITY]
+        places = sorted(self.generator.sample(range(len(searched)), len(kept)))
+        operators = [IDENTITY] * len(searched)
         for place, operator in zip(places, kept, strict=True):
             operators[place] = operator
-        return Architecture(tuple(operators))
+        return self._behind_stem(operators)
+
+    def _behind_stem(self, operators: Iterable[Operator]) -> Architecture:
+        return Architecture((*self.stem, *operators))
 
     def _neighbour(self, others: list[Architecture]) -> Architecture:
         if not others:
@@ -151,15 +155,16 @@ class Drawing:
 
     def _without_mixing(self) -> Architecture:
         still = [operator for operator in self.candidates if not mixes_tokens(Architecture((operator,)))]
-        if not still:
-            raise ValueError("Every candidate operator mixes tokens: ask for no children of 'no_mixing'.")
-        return SearchSpace([still] * len(self.space), "end").sample(self.generator)
+        if not still or (self.stem and mixes_tokens(Architecture(self.stem))):
+            raise ValueError("Every network of this space mixes tokens: ask for no children of 'no_mixing'.")
+        drawn = SearchSpace([still] * (len(self.space) - len(self.stem)), "end").sample(self.generator)
+        return self._behind_stem(drawn)
 
     def _extremes(self) -> list[Architecture]:
         mixing = sorted((o for o in self.candidates if mixes_tokens(Architecture((o,)))), key=self.size.get)
         if not mixing:
             raise ValueError("No candidate operator mixes tokens: there is nothing to rank.")
-        depth = len(self.space)
+        depth = len(self.space) - len(self.stem)
         ends = [self._filled(mixing[-1], 0, max), self._filled(mixing[0], depth - 1, min)]
         alone = [network for operator in mixing for network in self._alone(operator)]
         crowded = [self._filled(operator, place, max) for operator in mixing for place in range(depth)]
@@ -171,14 +176,32 @@ class Drawing:
     def _filled(self, operator: Operator, place: int, choose: Callable) -> Architecture:
         """The operator at one place, and the largest (or the smallest) candidate at all others."""
         other = choose(self.candidates, key=self.size.get)
-        network = Architecture((other,) * len(self.space)).replace(place, operator)
-        return network.canonical()
+        operators = [other] * (len(self.space) - len(self.stem))
+        operators[place] = operator
+        return self._behind_stem(operators).canonical()
 
     def _alone(self, operator: Operator) -> Iterator[Architecture]:
         """The operator at every depth that the space allows."""
-        depth = len(self.space)
+        depth = len(self.space) - len(self.stem)
         for number in range(1 if IDENTITY in self.candidates else depth, depth + 1):
-            yield Architecture((operator,) * number + (IDENTITY,) * (depth - number))
+            yield self._behind_stem((operator,) * number + (IDENTITY,) * (depth - number))
+
+
+def _stem_and_candidates(space: SearchSpace) -> tuple[tuple[Operator, ...], tuple[Operator, ...]]:
+    """
+    The operators of the first layers that have but one candidate, and the candidates of all other layers.
+
+    Raises:
+        ValueError: where these have different ones.
+    """
+    number = next((index for index, candidates in enumerate(space.candidates) if len(candidates) > 1), len(space))
+    searched = set(space.candidates[number:])
+    if len(searched) != 1:
+        raise ValueError(
+            "Children are drawn in spaces whose layers all have the same candidates, but for a stem of layers with one"
+            f" candidate; `candidate_operators` gives {len(searched)} different lists behind the stem."
+        )
+    return tuple(candidates[0] for candidates in space.candidates[:number]), searched.pop()
 
 
 def text_up_to_marker(path: Path) -> str:
