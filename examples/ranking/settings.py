@@ -21,8 +21,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from transformers import SchedulerType
 
-
-ANCHORS = ("best", "largest")
+from hf_supernet.training.anchor import ANCHORS
+from hf_supernet.training.rested_moments import RESTED_MOMENTS
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,14 @@ class TextSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The sizes and the search space, with the fields of [`SupernetBertConfig`]; `dropout` is that of all layers."""
+    """
+    The sizes and the search space, with the fields of [`SupernetBertConfig`]; `dropout` is that of all layers. Where each layer
+    has its own list of candidates, children can be drawn if the lists differ only in a stem of layers with one candidate.
+    """
 
     hidden_size: int = 64
     num_hidden_layers: int = 8
-    candidate_operators: list[str] = field(
+    candidate_operators: list = field(
         default_factory=lambda: ["attention-4", "feed_forward-256", "convolution-3", "identity"]
     )
     identity_placement: str = "anywhere"
@@ -140,12 +143,10 @@ class Method:
     Args:
         name (`str`): By which the plan calls it.
         training (`TrainingSettings`): The plan's, with the method's own changes.
-        sampler, sampler_kwargs, alignment_weight, alignment_layers, alignment_normalized, anchor_interval,
-        anchor_eval_samples (*optional*):
+        sampler, sampler_kwargs, alignment_weight, alignment_layers, alignment_normalized, alignment_warmup, anchor,
+        anchor_average, anchor_interval, anchor_eval_samples, rested_moments (*optional*):
             As in [`SupernetTrainingArguments`]; the defaults are written here too, so that a plan means the same when
             those change.
-        anchor (`str`, *optional*, defaults to `"best"`):
-            `"best"`: the best child so far on dev data; `"largest"`: the largest one, always.
         weight_average (`float`, *optional*, defaults to 0.0):
             Decay of an average over the weights, with which children are judged; 0: with the weights themselves.
         step_cost (`float`, *optional*, defaults to 1.0):
@@ -162,19 +163,29 @@ class Method:
     anchor_interval: int = 100
     anchor_eval_samples: int = 256
     anchor: str = "best"
+    anchor_average: float = 0.0
+    alignment_warmup: float = 0.0
+    rested_moments: str = "keep"
     weight_average: float = 0.0
     step_cost: float = 1.0
 
     def __post_init__(self):
         where = f"Method {self.name!r}"
-        if self.anchor not in ANCHORS:
-            raise ValueError(f"{where}: `anchor` must be one of {', '.join(ANCHORS)}; got {self.anchor!r}.")
-        if not 0 <= self.weight_average < 1:
-            raise ValueError(f"{where}: `weight_average` must lie in [0, 1), got {self.weight_average}.")
+        for name, allowed in (("anchor", ANCHORS), ("rested_moments", RESTED_MOMENTS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{where}: `{name}` must be one of {', '.join(allowed)}; got {getattr(self, name)!r}."
+                )
+        for name in ("anchor_average", "weight_average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{where}: `{name}` must lie in [0, 1), got {getattr(self, name)}.")
+        if not 0 <= self.alignment_warmup <= 1:
+            raise ValueError(f"{where}: `alignment_warmup` must lie in [0, 1], got {self.alignment_warmup}.")
         if not self.step_cost > 0:
             raise ValueError(f"{where}: `step_cost` must be above 0, got {self.step_cost}.")
-        if self.anchor == "largest" and not self.alignment_weight:
-            raise ValueError(f"{where}: `anchor` goes with an `alignment_weight` above 0.")
+        for name in ("anchor", "anchor_average", "alignment_warmup"):
+            if not self.alignment_weight and getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise ValueError(f"{where}: `{name}` goes with an `alignment_weight` above 0.")
 
     def steps(self, budget: str) -> int:
         """The optimizer steps of a run: those of the training, or as many as cost what they cost uniform sampling."""
@@ -182,7 +193,7 @@ class Method:
 
     def arguments(self) -> dict[str, Any]:
         """The fields that [`SupernetTrainingArguments`] adds."""
-        own = ("name", "training", "anchor", "weight_average", "step_cost")
+        own = ("name", "training", "weight_average", "step_cost")
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in own}
 
 
@@ -218,7 +229,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return {str(name): _convert(inner, item, f"{where}.{name}") for name, item in value.items()}
     if hint is dict and (value is None or isinstance(value, Mapping)):
         return dict(value or {})
-    if hint in (bool, int, str) and type(value) is hint:
+    if hint in (bool, int, str, list) and type(value) is hint:
         return value
     is_number = hint is float and isinstance(value, int | float | str) and not isinstance(value, bool)
     try:
@@ -247,7 +258,6 @@ def at_least(where: str, settings: Any, **minima: int) -> None:
 
 
 __all__ = [
-    "ANCHORS",
     "Method",
     "ModelSettings",
     "TextSettings",

@@ -50,7 +50,6 @@ from settings import unknown_name
 from transformers import PrinterCallback
 from weight_average import WeightAverage
 
-from hf_supernet.costs import parameter_table
 from hf_supernet.scripts import parse_arguments, run_script
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint
@@ -122,14 +121,10 @@ def runs(plan: RankingPlan, arguments: SupernetsArguments) -> Iterator[Run]:
 
 def training_arguments(plan: RankingPlan, run: Run, folder: Path, save_steps: int) -> SupernetTrainingArguments:
     method = plan.method(run.method)
-    steps = method.steps(run.budget)
-    own = method.arguments()
-    if method.anchor == "largest":
-        own["anchor_interval"] = steps + 1  # it is never challenged
     return SupernetTrainingArguments(
         str(folder),
-        **method.training.arguments(steps),
-        **own,
+        **method.training.arguments(method.steps(run.budget)),
+        **method.arguments(),
         seed=run.seed,
         save_strategy="steps",
         save_steps=save_steps,
@@ -147,9 +142,8 @@ def make_trainer(
     method = plan.method(run.method)
     average = WeightAverage(method.weight_average, folder) if method.weight_average else None
     scores = ScoreChildren(corpus, children, method.training.evaluation_steps(method.steps(run.budget)), save, average)
-    model = plan.new_supernet(run.seed)
     trainer = SupernetTrainer(
-        model,
+        plan.new_supernet(run.seed),
         training_arguments(plan, run, folder, save_steps),
         train_dataset=corpus.train,
         eval_dataset=corpus.anchor_dev,
@@ -157,9 +151,6 @@ def make_trainer(
         callbacks=[average, scores] if average else [scores],
     )
     trainer.remove_callback(PrinterCallback)
-    if method.anchor == "largest":
-        space = model.search_space
-        trainer.anchor.architecture = space.dearest(parameter_table(model.config, space))
     return trainer
 
 

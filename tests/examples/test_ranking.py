@@ -56,6 +56,7 @@ methods:
   fair: {sampler: fair, step_cost: 4}
   magic-at: {sampler: gradual, alignment_weight: 1e-1, anchor_interval: 2, anchor_eval_samples: 6, step_cost: 1.34}
   averaged: {alignment_weight: 0.5, anchor: largest, weight_average: 0.9, learning_rate: 2e-2}
+  teacher: {alignment_weight: 0.5, anchor_average: 0.5, alignment_warmup: 0.5, anchor_interval: 2, anchor_eval_samples: 6, rested_moments: decay}
 comparison: [uniform, fair, magic-at]
 # ---- Children: written by draw_children.py, not by hand ----
 """
@@ -114,7 +115,17 @@ def run(scripts, data, tmp_path_factory):
 
 
 CHILDREN = ("train_children", "--children", "tuning")
-SUPERNETS = ("train_supernets", "--children", "tuning", "--save_steps", "3", "--methods", "magic-at", "averaged")
+SUPERNETS = (
+    "train_supernets",
+    "--children",
+    "tuning",
+    "--save_steps",
+    "3",
+    "--methods",
+    "magic-at",
+    "averaged",
+    "teacher",
+)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +192,11 @@ def test_more_children_than_there_are(scripts, data, tmp_path):
         ("learning_rate: 2e-2", "schedule: steep", "`schedule` must be one of linear, .*; got 'steep'"),
         ("uniform: {}", "uniform: {samplr: fair}", r"Method 'uniform': `samplr` is not known.*`sampler`\?"),
         ("uniform: {}", "uniform: {anchor: largest}", "`anchor` goes with an `alignment_weight` above 0"),
+        ("uniform: {}", "uniform: {anchor_average: 0.9}", "`anchor_average` goes with an `alignment_weight` above 0"),
+        ("anchor: largest", "anchor: smallest", "`anchor` must be one of best, largest; got 'smallest'"),
+        ("anchor_average: 0.5", "anchor_average: 1", r"'teacher': `anchor_average` must lie in \[0, 1\), got 1.0"),
+        ("alignment_warmup: 0.5", "alignment_warmup: 5", r"`alignment_warmup` must lie in \[0, 1\], got 5.0"),
+        ("rested_moments: decay", "rested_moments: drop", "`rested_moments` must be one of keep, decay; got 'drop'"),
         ("step_cost: 4", "step_cost: 0", "Method 'fair': `step_cost` must be above 0, got 0"),
         ("averaged:", "synflow:", "'synflow' is a baseline, not a method"),
         ("comparison: [uniform,", "comparison: [unifrm,", "The plan has no method 'unifrm'; it has uniform, fair"),
@@ -230,6 +246,36 @@ def test_fingerprints_have_what_results_depend_on(scripts, data, tmp_path):
     ):
         found = fingerprints(PLAN.replace(old, new))
         assert tuple(now != then for now, then in zip(found, before, strict=True)) == differs, new
+
+
+def test_fingerprints_stay_when_settings_are_added(scripts, tmp_path):
+    """Those of rows that were written before a setting was there."""
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN)
+    plan = scripts.plan.read_plan(path)
+    found = {name: plan.method_fingerprint(name, "equal_steps") for name in ("uniform", "magic-at", "averaged")}
+    assert found == {
+        "uniform": "045832607121cdea",
+        "magic-at": "e37a3f82a1216f82",
+        "averaged": "1fc0c7e8ab505fe9",
+    }
+    assert (plan.child_fingerprint(), plan.baseline_fingerprint()) == ("3a2dff91a91c7257", "663d64ebcfd28348")
+
+
+def test_what_a_method_sets_reaches_the_trainer(scripts, run, data, tmp_path):
+    plan = scripts.plan.read_plan(data / "drawn.yaml")
+    corpus = scripts.corpus.load_corpus(plan.text, data, tmp_path)
+    names = ("anchor", "anchor_average", "alignment_warmup", "rested_moments")
+    seen = {}
+    for method in ("magic-at", "averaged", "teacher"):
+        each = scripts.train_supernets.Run(method, "equal_steps", 11)
+        trainer = scripts.train_supernets.make_trainer(plan, corpus, each, tmp_path, 3, plan.children("tuning"), None)
+        seen[method] = [getattr(trainer.args, name) for name in names]
+    assert seen == {
+        "magic-at": ["best", 0.0, 0.0, "keep"],
+        "averaged": ["largest", 0.0, 0.0, "keep"],
+        "teacher": ["best", 0.5, 0.5, "decay"],
+    }
 
 
 # ---- Children alone ----
@@ -315,11 +361,12 @@ def test_shards_that_cannot_be(scripts, shard):
 def test_rows_of_supernets(scripts, whole, data):
     plan = scripts.plan.read_plan(data / "drawn.yaml")
     names = sorted(path.name for path in (whole / "supernets").iterdir())
-    # a step of `averaged` costs what a uniform one costs: its second budget is its first
+    # a step of `averaged` and of `teacher` costs what a uniform one costs: the second budget is the first
     assert names == [
         "tuning-averaged-equal_steps-seed-11.parquet",
         "tuning-magic-at-equal_compute-seed-11.parquet",
         "tuning-magic-at-equal_steps-seed-11.parquet",
+        "tuning-teacher-equal_steps-seed-11.parquet",
     ]
     rows = scripts.rows.read_rows(whole / "supernets")
     for (method, budget), part in rows.groupby(["method", "budget"]):
@@ -330,7 +377,7 @@ def test_rows_of_supernets(scripts, whole, data):
         assert part["score"].between(3, 7).all() and part["seconds"].min() > 0
 
 
-@pytest.mark.parametrize(("method", "step"), [("magic-at", 7), ("averaged", 5), ("averaged", 2)])
+@pytest.mark.parametrize(("method", "step"), [("magic-at", 7), ("averaged", 5), ("averaged", 2), ("teacher", 7)])
 def test_killed_and_resumed_supernets(scripts, run, whole, monkeypatch, method, step):
     """Killed behind a checkpoint and an evaluation, between the two, and in front of both; checkpoints every 3 steps."""
     options = (*SUPERNETS[1:5], "--methods", method, "--budgets", "equal_steps")
@@ -388,8 +435,10 @@ def test_baselines(scripts, run, data, tmp_path):
         row = scores.loc[str(child.architecture.canonical())]
         assert row["synflow"] == -scripts.baselines.synflow(plan.new_child(child.architecture, 11), 16)
         assert (row[["parameters", "multiply_adds"]] < 0).all() and row["untrained"] > 0
-    only = scores.loc[[str(c.architecture.canonical()) for c in plan.children("tuning") if c.stratum == "no_mixing"]]
-    assert only["synflow"].iloc[0] > scores["synflow"].min()  # the smallest passes on least: less than the others
+    fewer, more = (plan.new_child(scripts.plan.Architecture.from_string(path), 11) for path in ("C3-A2-I", "C3-A2-A2"))
+    assert scripts.baselines.synflow(fewer, 16) < scripts.baselines.synflow(
+        more, 16
+    )  # what is not there passes nothing on
     before = {path: path.stat().st_mtime_ns for path in (folder / "baselines").iterdir()}
     run("train_supernets", "baselines", "--children", "tuning", "--methods", *names)
     assert {path: path.stat().st_mtime_ns for path in (folder / "baselines").iterdir()} == before
