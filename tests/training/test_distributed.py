@@ -69,6 +69,9 @@ def test_processes_end_with_the_same_weights_and_logs(ranks, run):
         assert torch.equal(weight, second["weights"][name]), name
     assert history_of(first) == history_of(second)
     assert first["anchor"] == second["anchor"]
+    assert bool(first["averages"]) == (run == "averaged")
+    for name, average in first["averages"].items():
+        assert torch.equal(average, second["averages"][name]), name
 
 
 @pytest.mark.parametrize("run", EXACT_RUNS)

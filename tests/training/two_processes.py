@@ -49,7 +49,8 @@ EXACT = MAGIC_AT | {"max_steps": 4, "learning_rate": 0.02, "adam_epsilon": 1e-3}
 # One process reads and hands out a stream. All lengths are the same, as Accelerate wants it then.
 STREAM = EXACT | {"max_steps": 2, "eval_strategy": "no"}
 FAIR = EXACT | {"sampler": "fair", "alignment_weight": 0.0, "max_steps": 1, "eval_strategy": "no"}
-EXACT_RUNS = {"exact": EXACT, "stream": STREAM, "fair": FAIR}
+AVERAGED = EXACT | {"anchor_average": 0.75, "max_steps": 3, "eval_strategy": "no"}
+EXACT_RUNS = {"exact": EXACT, "stream": STREAM, "fair": FAIR, "averaged": AVERAGED}
 # Two epochs, whose rows do not go evenly into the batches. Of 19, a step has 16, the next 3, all of them on the first process; of
 # a stream of 29, which is shared out otherwise, the last 5 come to both. The anchor's dev rows are one batch.
 UNEVEN_RUNS = {
@@ -112,6 +113,7 @@ def seen(trainer: SupernetTrainer) -> dict:
         "weights": trainer.model.state_dict(),
         "history": trainer.state.log_history,
         "anchor": trainer.anchor.state_dict() if trainer.anchor else None,
+        "averages": dict(trainer.mean_teacher.model.named_parameters()) if trainer.mean_teacher else {},
     }
 
 
