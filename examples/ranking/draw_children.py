@@ -19,8 +19,8 @@ Draw the children of a ranking benchmark, and write them into its plan.
 
     python examples/ranking/draw_children.py --plan examples/ranking/plan.yaml --seed 0
 
-Two sets without a network in common, each of four strata. `random`: uniform over the paths of networks that mix tokens,
-that is have an attention or a convolution; so of all depths. `neighbour`: one operator of a `random` child of the same set changed. `extreme`: most
+Two sets without a network in common, each of four strata. `random`: networks that mix tokens, that is have an attention
+or a convolution, of every depth alike: the depth is drawn first, so that the best and the worst are far apart. `neighbour`: one operator of a `random` child of the same set changed. `extreme`: most
 and fewest parameters among those that mix, networks of one mixing operator alone, and of all but one feed-forward.
 `no_mixing`: networks without any mixing, a trivial stratum. A network with identities has several paths through a
 supernet: one of them is drawn, uniformly. Children that are in the plan are never replaced; to draw others, delete
@@ -56,11 +56,11 @@ class DrawArguments:
     plan: str = field(default=str(PLAN), metadata={"help": "The plan, a YAML file with the marker as its last line."})
     seed: int = field(default=0, metadata={"help": "Seed of the draws."})
     test: list[int] = field(
-        default_factory=lambda: [60, 30, 12, 6],
+        default_factory=lambda: [60, 28, 12, 0],
         metadata={"help": f"Test children of each stratum, in the order {', '.join(STRATA)}."},
     )
     tuning: list[int] = field(
-        default_factory=lambda: [24, 8, 4, 0], metadata={"help": "Tuning children of each stratum, likewise."}
+        default_factory=lambda: [20, 6, 4, 0], metadata={"help": "Tuning children of each stratum, likewise."}
     )
 
     def __post_init__(self):
@@ -100,10 +100,11 @@ class Drawing:
         drawn: dict[str, dict[str, list[Architecture]]] = {which: {} for which in SETS}
         # What is rare comes first, for all sets, or it would be gone as a draw of a common stratum.
         for stratum in ("no_mixing", "extreme", "random", "neighbour"):
-            for which in SETS:
+            # The ends of the space are for the test children; of all else there is little of, the small set gets some too.
+            for which in SETS if stratum == "extreme" else SETS[::-1]:
                 number = dict(zip(STRATA, counts[which], strict=True))[stratum]
                 draw = {
-                    "random": lambda: self.space.sample(self.generator),
+                    "random": self._of_any_depth,
                     "neighbour": lambda part=drawn[which]: self._neighbour(part["random"]),
                     "extreme": self._extreme,
                     "no_mixing": self._without_mixing,
@@ -121,13 +122,20 @@ class Drawing:
             if network not in self.taken and mixes_tokens(path) != (stratum == "no_mixing"):
                 self.taken.add(network)
                 # A neighbour's path is next to that of its look-alike.
-                found.append(path if stratum in ("random", "neighbour") else self._some_path(network))
+                found.append(path if stratum == "neighbour" else self._some_path(network))
                 trials = 0
             elif trials >= TRIALS:
                 raise ValueError(
                     f"Of the stratum {stratum!r} the space has only {len(found)} more networks, not {number}: ask for fewer."
                 )
         return found
+
+    def _of_any_depth(self) -> Architecture:
+        searched = len(self.space) - len(self.stem)
+        others = [operator for operator in self.candidates if operator != IDENTITY]
+        depth = self.generator.randint(0, searched) if IDENTITY in self.candidates else searched
+        drawn = self.generator.choices(others, k=depth)
+        return self._behind_stem([*drawn, *[IDENTITY] * (searched - depth)])
 
     def _some_path(self, network: Architecture) -> Architecture:
         """One of the network's paths, uniformly."""
