@@ -38,7 +38,7 @@ _MAX_EXACT_SUMS = 2**18
 _BUCKETS = (2**12, 2**15)
 """Resolutions of the rounded costs, tried in this order."""
 _MIN_ACCEPTANCE = 0.5
-_MAX_ATTEMPTS = 20_000
+MAX_ATTEMPTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,35 @@ class CostTable:
 
     @classmethod
     def from_function(cls, search_space: "SearchSpace", cost: Callable[[Operator], int], base: int = 0) -> "CostTable":
-        """The table of a search space whose operators cost `cost(operator)`, the same in every layer."""
+        """
+        The table of a search space whose operators cost `cost(operator)`, the same in every layer.
+
+        Raises:
+            ValueError: where the space has several hidden sizes.
+        """
+        _check_one_size(search_space)
         distinct = {operator for candidates in search_space.candidates for operator in candidates}
         known = {operator: cost(operator) for operator in distinct}
         return cls(tuple(tuple(known[operator] for operator in row) for row in search_space.candidates), base)
 
     def check(self, search_space: "SearchSpace") -> None:
         """Raises a `ValueError` where the table does not have one cost for each candidate of `search_space`."""
+        _check_one_size(search_space)
         mine = [len(row) for row in self.costs]
         theirs = [len(row) for row in search_space.candidates]
         if mine != theirs:
             raise ValueError(
                 f"The cost table has {mine} costs a layer, but the search space has {theirs} candidates a layer."
             )
+
+
+def _check_one_size(search_space: "SearchSpace") -> None:
+    if search_space.hidden_sizes:
+        sizes = ", ".join(map(str, search_space.hidden_sizes))
+        raise ValueError(
+            f"This search space has the hidden sizes {sizes}, and what an operator costs depends on them: make a"
+            " `SizedCostTable` of one table for each (those of `search_space.operator_space`)."
+        )
 
 
 def _integer_cost(cost: int, of_what: str) -> int:
@@ -111,6 +127,10 @@ def check_limits(minimum: float | None, maximum: float | None) -> None:
     for name, limit in (("minimum", minimum), ("maximum", maximum)):
         if limit is not None and not -math.inf < limit < math.inf:
             raise ValueError(f"`{name}` must be a finite number, got {limit}; leave it out where there is no limit.")
+
+
+class OutOfReachError(ValueError):
+    """No architecture costs what was asked for."""
 
 
 class _SuffixSums:
@@ -220,7 +240,7 @@ class ConstrainedSampler:
         self.minimum = cheapest if minimum is None else max(math.ceil(minimum), cheapest)
         self.maximum = dearest if maximum is None else min(math.floor(maximum), dearest)
         if self.minimum > self.maximum:
-            raise ValueError(
+            raise OutOfReachError(
                 f"No architecture costs between {minimum} and {maximum}: this space reaches {cheapest}"
                 f" ('{search_space.cheapest(cost_table)}') to {dearest} ('{search_space.dearest(cost_table)}')."
             )
@@ -247,13 +267,23 @@ class ConstrainedSampler:
             TypeError: where `generator` is no `random.Random`.
         """
         check_generator(generator)
-        for _ in range(_MAX_ATTEMPTS):
-            architecture, cost = self._path(generator.randrange(self._count))
-            if self.minimum <= cost <= self.maximum:
+        for _ in range(MAX_ATTEMPTS):
+            architecture = self.numbered(generator.randrange(self._count))
+            if architecture is not None:
                 return architecture
         raise RuntimeError(
-            f"{_MAX_ATTEMPTS} draws gave no architecture that costs {self.minimum} to {self.maximum}; widen the bounds."
+            f"{MAX_ATTEMPTS} draws gave no architecture that costs {self.minimum} to {self.maximum}; widen the bounds."
         )
+
+    @property
+    def num_numbers(self) -> int:
+        """How many numbers [`ConstrainedSampler.numbered`] knows: at least as many as there are paths within the bounds."""
+        return self._count
+
+    def numbered(self, number: int) -> Architecture | None:
+        """The path of a number below `num_numbers`; `None` where rounding let one pass that is outside the bounds."""
+        architecture, cost = self._path(number)
+        return architecture if self.minimum <= cost <= self.maximum else None
 
     def _build(self) -> None:
         # Costs are counted from each layer's cheapest candidate, which keeps rounding errors small.
@@ -317,7 +347,7 @@ class ConstrainedSampler:
         try:
             self.sample(random.Random("is there any?"))
         except RuntimeError as error:
-            raise ValueError(f"No architecture was found within the bounds: {error}") from error
+            raise OutOfReachError(f"No architecture was found within the bounds: {error}") from error
 
     def _raise_gap(self) -> None:
         message = f"No architecture costs between {self.minimum} and {self.maximum}"
@@ -326,7 +356,7 @@ class ConstrainedSampler:
             position = bisect_left(sums, self.minimum - self._offset)
             below, above = sums[position - 1] + self._offset, sums[position] + self._offset
             message += f"; the nearest costs that are reached are {below} and {above}"
-        raise ValueError(f"{message}.")
+        raise OutOfReachError(f"{message}.")
 
 
 @functools.lru_cache(maxsize=8)
@@ -337,4 +367,4 @@ def constrained_sampler(
     return ConstrainedSampler(search_space, cost_table, minimum, maximum)
 
 
-__all__ = ["ConstrainedSampler", "CostTable"]
+__all__ = ["ConstrainedSampler", "CostTable", "OutOfReachError"]

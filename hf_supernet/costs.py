@@ -13,10 +13,13 @@
 # limitations under the License.
 """Parameters and multiply-adds of an architecture in closed form, without building the model."""
 
+from collections.abc import Callable
+
 from .architecture import Architecture
 from .constrained_sampling import CostTable
 from .models.searched_bert.configuration_searched_bert import Operator, SearchedBertBaseConfig
 from .search_space import SearchSpace
+from .sized_costs import SizedCostTable
 
 
 HEADS = ("masked-lm", "sequence-classification", "token-classification", "question-answering", "multiple-choice")
@@ -72,7 +75,8 @@ def count_parameters(config: SearchedBertBaseConfig, architecture: Architecture 
         `int`: the number of parameters of the child as a module.
 
     Raises:
-        ValueError: for an unknown head, and an architecture that does not fit `config`.
+        ValueError: for an unknown head, and an architecture that does not fit `config`; where that has several hidden
+            sizes, an architecture names one.
 
     Example:
 
@@ -85,7 +89,7 @@ def count_parameters(config: SearchedBertBaseConfig, architecture: Architecture 
     109482240
     ```
     """
-    operators = _check(config, architecture)
+    operators, config = _check(config, architecture)
     return sum(operator_parameters(operator, config) for operator in operators) + _base_parameters(config, head)
 
 
@@ -118,15 +122,22 @@ def count_multiply_adds(
     Raises:
         ValueError: for an unknown head, an architecture that does not fit `config`, and lengths that cannot be.
     """
-    operators = _check(config, architecture)
+    operators, config = _check(config, architecture)
     base = _base_multiply_adds(config, sequence_length, head, num_predictions)
     return sum(operator_multiply_adds(operator, config, sequence_length) for operator in operators) + base
 
 
-def parameter_table(config: SearchedBertBaseConfig, search_space: SearchSpace, head: str | None = None) -> CostTable:
-    """The [`CostTable`] whose totals are [`count_parameters`]."""
-    base = _base_parameters(config, head)
-    return CostTable.from_function(search_space, lambda operator: operator_parameters(operator, config), base)
+def parameter_table(
+    config: SearchedBertBaseConfig, search_space: SearchSpace, head: str | None = None
+) -> CostTable | SizedCostTable:
+    """The costs whose totals are [`count_parameters`]; with a table for each hidden size, where there are several."""
+
+    def table(config: SearchedBertBaseConfig) -> CostTable:
+        base = _base_parameters(config, head)
+        operators = search_space.operator_space
+        return CostTable.from_function(operators, lambda operator: operator_parameters(operator, config), base)
+
+    return _for_each_size(table, config, search_space)
 
 
 def multiply_add_table(
@@ -135,26 +146,44 @@ def multiply_add_table(
     sequence_length: int,
     head: str | None = None,
     num_predictions: int | None = None,
-) -> CostTable:
-    """The [`CostTable`] whose totals are [`count_multiply_adds`]."""
-    base = _base_multiply_adds(config, sequence_length, head, num_predictions)
-    return CostTable.from_function(
-        search_space, lambda operator: operator_multiply_adds(operator, config, sequence_length), base
-    )
+) -> CostTable | SizedCostTable:
+    """The costs whose totals are [`count_multiply_adds`]; with a table for each hidden size, where there are several."""
+
+    def table(config: SearchedBertBaseConfig) -> CostTable:
+        base = _base_multiply_adds(config, sequence_length, head, num_predictions)
+        operators = search_space.operator_space
+        return CostTable.from_function(
+            operators, lambda operator: operator_multiply_adds(operator, config, sequence_length), base
+        )
+
+    return _for_each_size(table, config, search_space)
+
+
+def _for_each_size(
+    table: Callable[[SearchedBertBaseConfig], CostTable], config: SearchedBertBaseConfig, search_space: SearchSpace
+) -> CostTable | SizedCostTable:
+    if not search_space.hidden_sizes:
+        return table(config)
+    return SizedCostTable.from_function(search_space, lambda size: table(config.at_hidden_size(size)))
 
 
 def _linear(inputs: int, outputs: int) -> int:
     return inputs * outputs + outputs
 
 
-def _check(config: SearchedBertBaseConfig, architecture: Architecture | str) -> Architecture:
+def _check(
+    config: SearchedBertBaseConfig, architecture: Architecture | str
+) -> tuple[Architecture, SearchedBertBaseConfig]:
+    """The architecture, and the sizes around its operators."""
     if not isinstance(architecture, Architecture):
         architecture = Architecture.from_string(architecture)
-    if architecture.hidden_size not in (None, config.hidden_size):
+    if getattr(config, "hidden_sizes", None):
+        config = config.at_hidden_size(architecture.hidden_size)
+    elif architecture.hidden_size not in (None, config.hidden_size):
         raise ValueError(f"'{architecture}' has another hidden size than the configuration ({config.hidden_size}).")
     for operator in set(architecture):
         config.check_operator(operator)
-    return architecture
+    return architecture, config
 
 
 def _check_head(head: str | None) -> None:

@@ -13,6 +13,7 @@
 # limitations under the License.
 """SearchSpace: the set of all architectures of a supernet."""
 
+import functools
 import hashlib
 import itertools
 import json
@@ -27,6 +28,7 @@ from .architecture import Architecture, to_operator
 from .constrained_sampling import ConstrainedSampler, CostTable, constrained_sampler
 from .models.searched_bert.configuration_searched_bert import Operator
 from .path_counting import IDENTITY, PathsAtDistance, check_generator, count_networks, minimum_depth
+from .sized_costs import SizedConstrainedSampler, SizedCostTable, sized_constrained_sampler
 
 
 if TYPE_CHECKING:
@@ -49,10 +51,13 @@ class SearchSpace:
             The candidate operators of each layer, in the order that enumeration and encoding use.
         identity_placement (`str`, *optional*, defaults to `"anywhere"`):
             `"anywhere"` or `"end"`.
+        hidden_sizes (`Sequence[int]`, *optional*):
+            The hidden sizes of the whole network, where that is searched too: an architecture is then one of them and a
+            path. A path that is run with another hidden size is another network.
 
     Raises:
-        ValueError: for a candidate that does not exist or comes twice, a layer without any, and a space without a legal
-            path.
+        ValueError: for a candidate that does not exist or comes twice, a layer without any, hidden sizes that are not
+            positive or come twice, and a space without a legal path.
 
     Example:
 
@@ -69,13 +74,20 @@ class SearchSpace:
     ```
     """
 
-    def __init__(self, candidates: Sequence[Sequence[Operator | str]], identity_placement: str = "anywhere"):
+    def __init__(
+        self,
+        candidates: Sequence[Sequence[Operator | str]],
+        identity_placement: str = "anywhere",
+        hidden_sizes: Sequence[int] | None = None,
+    ):
         if identity_placement not in IDENTITY_PLACEMENTS:
             raise ValueError(
                 f"`identity_placement` must be one of {', '.join(IDENTITY_PLACEMENTS)}; got {identity_placement!r}."
             )
         self.identity_placement = identity_placement
         self.candidates = _read_candidates(candidates)
+        self.hidden_sizes = check_hidden_sizes(hidden_sizes or ())
+        self._sizes = self.hidden_sizes or (None,)
         self._index = [{operator: index for index, operator in enumerate(row)} for row in self.candidates]
         self.minimum_depth = minimum_depth(self.candidates)
         self._completions = self._count_completions()
@@ -88,7 +100,12 @@ class SearchSpace:
     @classmethod
     def from_config(cls, config: "SupernetBertConfig") -> "SearchSpace":
         """The space of a supernet's configuration."""
-        return cls(config.layer_candidates, config.identity_placement)
+        return cls(config.layer_candidates, config.identity_placement, config.hidden_sizes)
+
+    @functools.cached_property
+    def operator_space(self) -> "SearchSpace":
+        """The same space without hidden sizes; the space itself, where it has none."""
+        return SearchSpace(self.candidates, self.identity_placement) if self.hidden_sizes else self
 
     # What is in the space
 
@@ -101,8 +118,8 @@ class SearchSpace:
         """
         if not isinstance(architecture, Architecture):
             architecture = Architecture.from_string(architecture)
-        if architecture.hidden_size is not None:
-            raise ValueError(f"This search space has one hidden size, but '{architecture}' names another.")
+        if architecture.hidden_size not in self._sizes:
+            self._raise_hidden_size(architecture)
         if len(architecture) != len(self):
             raise ValueError(f"'{architecture}' has {len(architecture)} layers, but the search space has {len(self)}.")
         for layer, (operator, index) in enumerate(zip(architecture, self._index, strict=True)):
@@ -133,8 +150,8 @@ class SearchSpace:
     # Counting and enumerating
 
     def num_paths(self) -> int:
-        """The number of legal paths."""
-        return self._completions[0]
+        """The number of legal paths, at all hidden sizes together."""
+        return self._completions[0] * len(self._sizes)
 
     def num_networks(self) -> int:
         """
@@ -142,10 +159,12 @@ class SearchSpace:
 
         These are the distinct sequences of operators that are left when the identities are struck out.
         """
-        return self.num_paths() if self.identity_placement == "end" else count_networks(self.candidates)
+        if self.identity_placement == "end":
+            return self.num_paths()
+        return count_networks(self.candidates) * len(self._sizes)
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Yields every legal path, one at a time; the last layer changes fastest."""
+        """Yields every legal path, one at a time; the last layer changes fastest, the hidden size slowest."""
         return map(self._path, itertools.takewhile(lambda index: index < self.num_paths(), itertools.count()))
 
     def __iter__(self) -> Iterator[Architecture]:
@@ -165,7 +184,7 @@ class SearchSpace:
 
     def mutate(self, architecture: Architecture | str, k: int, generator: random.Random) -> Architecture:
         """
-        Draws an architecture that differs from the given one in exactly `k` layers.
+        Draws an architecture that differs from the given one in exactly `k` layers; its hidden size is the same.
 
         With identities anywhere: `k` layers, uniformly among those with several candidates, then for each one of its
         other candidates, uniformly. With identities only at the end: uniformly over all legal architectures at
@@ -191,7 +210,7 @@ class SearchSpace:
             paths = PathsAtDistance(self.candidates, architecture.operators, k) if k <= len(self) else ()
             if not len(paths):
                 raise ValueError(f"No legal architecture differs from '{architecture}' in exactly {k} layers.")
-            return Architecture(paths.sample(generator))
+            return Architecture(paths.sample(generator), architecture.hidden_size)
         layers = self.searched_layers
         if k > len(layers):
             raise ValueError(f"Cannot change {k} layers: {len(layers)} of {len(self)} layers have several candidates.")
@@ -199,10 +218,10 @@ class SearchSpace:
         for layer in generator.sample(layers, k):
             others = [operator for operator in self.candidates[layer] if operator != operators[layer]]
             operators[layer] = others[generator.randrange(len(others))]
-        return Architecture(tuple(operators))
+        return Architecture(tuple(operators), architecture.hidden_size)
 
     def neighbours(self, architecture: Architecture | str) -> list[Architecture]:
-        """All architectures of the space that differ from this one in one layer."""
+        """All architectures of the space that differ from this one in one layer, or in the hidden size alone."""
         architecture = self.check(architecture)
         changed = (
             architecture.replace(layer, operator)
@@ -210,9 +229,12 @@ class SearchSpace:
             for operator in candidates
             if operator != architecture[layer]
         )
+        resized = [
+            Architecture(architecture.operators, size) for size in self._sizes if size != architecture.hidden_size
+        ]
         if self.identity_placement == "anywhere":
-            return list(changed)
-        return [other for other in changed if _misplaced_identity(other) is None]
+            return list(changed) + resized
+        return [other for other in changed if _misplaced_identity(other) is None] + resized
 
     @property
     def searched_layers(self) -> list[int]:
@@ -221,23 +243,32 @@ class SearchSpace:
 
     # Costs
 
-    def cost(self, architecture: Architecture | str, cost_table: CostTable) -> int:
-        """The total cost of an architecture."""
-        cost_table.check(self)
-        choices = zip(self.check(architecture), self._index, cost_table.costs, strict=True)
-        return cost_table.base + sum(costs[index[operator]] for operator, index, costs in choices)
+    def cost(self, architecture: Architecture | str, cost_table: CostTable | SizedCostTable) -> int:
+        """
+        The total cost of an architecture.
 
-    def cheapest(self, cost_table: CostTable) -> Architecture:
+        Args:
+            architecture (`Architecture` or `str`):
+                Which one.
+            cost_table ([`CostTable`], or [`SizedCostTable`] where the space has several hidden sizes):
+                The costs.
+        """
+        architecture = self.check(architecture)
+        table = self._tables(cost_table)[architecture.hidden_size]
+        choices = zip(architecture, self._index, table.costs, strict=True)
+        return table.base + sum(costs[index[operator]] for operator, index, costs in choices)
+
+    def cheapest(self, cost_table: CostTable | SizedCostTable) -> Architecture:
         """The first of the architectures of least cost: the smallest child."""
         return self._extreme(cost_table, 1)
 
-    def dearest(self, cost_table: CostTable) -> Architecture:
+    def dearest(self, cost_table: CostTable | SizedCostTable) -> Architecture:
         """The first of the architectures of greatest cost: the largest child."""
         return self._extreme(cost_table, -1)
 
     def within(
-        self, cost_table: CostTable, minimum: int | None = None, maximum: int | None = None
-    ) -> ConstrainedSampler:
+        self, cost_table: CostTable | SizedCostTable, minimum: int | None = None, maximum: int | None = None
+    ) -> ConstrainedSampler | SizedConstrainedSampler:
         """
         A sampler that draws uniformly from the paths whose cost lies in `minimum` to `maximum`; see
         [`ConstrainedSampler`].
@@ -245,12 +276,14 @@ class SearchSpace:
         Raises:
             ValueError: where there is none; the message names what can be reached.
         """
+        if isinstance(cost_table, SizedCostTable):
+            return sized_constrained_sampler(self, cost_table, minimum, maximum)
         return constrained_sampler(self, cost_table, minimum, maximum)
 
     def sample_within(
         self,
         generator: random.Random,
-        cost_table: CostTable,
+        cost_table: CostTable | SizedCostTable,
         minimum: int | None = None,
         maximum: int | None = None,
     ) -> Architecture:
@@ -264,11 +297,14 @@ class SearchSpace:
         The one-hot encoding of an architecture.
 
         Returns:
-            `np.ndarray` of shape `(total number of candidates,)` and type float32: layer after layer, a one for the
-            candidate chosen.
+            `np.ndarray` of shape `(number of hidden sizes searched + total number of candidates,)` and type float32: a one
+            for the hidden size, where that is searched, then layer after layer one for the candidate chosen.
         """
-        encoded, start = np.zeros(sum(map(len, self.candidates)), dtype=np.float32), 0
-        for operator, index in zip(self.check(architecture), self._index, strict=True):
+        architecture, start = self.check(architecture), len(self.hidden_sizes)
+        encoded = np.zeros(start + sum(map(len, self.candidates)), dtype=np.float32)
+        if self.hidden_sizes:
+            encoded[self.hidden_sizes.index(architecture.hidden_size)] = 1
+        for operator, index in zip(architecture, self._index, strict=True):
             encoded[start + index[operator]] = 1
             start += len(index)
         return encoded
@@ -280,23 +316,25 @@ class SearchSpace:
         Raises:
             ValueError: where the array is of another shape or not one-hot, and where the path is not legal.
         """
-        encoded, length = np.asarray(encoded), sum(map(len, self.candidates))
+        encoded, length = np.asarray(encoded), len(self.hidden_sizes) + sum(map(len, self.candidates))
         if encoded.shape != (length,):
             raise ValueError(f"An encoding in this space has shape ({length},), got {encoded.shape}.")
-        operators, start = [], 0
+        start = len(self.hidden_sizes)
+        size = self.hidden_sizes[_position(encoded[:start], "the hidden size")] if start else None
+        operators = []
         for layer, candidates in enumerate(self.candidates):
             block = encoded[start : start + len(candidates)]
-            if np.count_nonzero(block) != 1 or block.max() != 1:
-                raise ValueError(f"The encoding of layer {layer} has to be a single one among zeros, got {block}.")
-            operators.append(candidates[int(block.argmax())])
+            operators.append(candidates[_position(block, f"layer {layer}")])
             start += len(candidates)
-        return self.check(Architecture(tuple(operators)))
+        return self.check(Architecture(tuple(operators), size))
 
     def to_dict(self) -> dict:
         """The space as a dictionary that JSON can hold; see [`SearchSpace.from_dict`]."""
+        sizes = {"hidden_sizes": list(self.hidden_sizes)} if self.hidden_sizes else {}
         return {
             "candidates": [[str(operator) for operator in candidates] for candidates in self.candidates],
             "identity_placement": self.identity_placement,
+            **sizes,
         }
 
     @classmethod
@@ -316,13 +354,21 @@ class SearchSpace:
     def __eq__(self, other) -> bool:
         if not isinstance(other, SearchSpace):
             return NotImplemented
-        return self.candidates == other.candidates and self.identity_placement == other.identity_placement
+        return (
+            self.candidates == other.candidates
+            and self.identity_placement == other.identity_placement
+            and self.hidden_sizes == other.hidden_sizes
+        )
 
     def __hash__(self) -> int:
         return hash((len(self), self.num_paths(), self.identity_placement))
 
     def __repr__(self) -> str:
-        return f"SearchSpace({len(self)} layers, {self.num_paths()} paths, identity_placement={self.identity_placement!r})"
+        sizes = f", hidden_sizes={list(self.hidden_sizes)}" if self.hidden_sizes else ""
+        return (
+            f"SearchSpace({len(self)} layers, {self.num_paths()} paths,"
+            f" identity_placement={self.identity_placement!r}{sizes})"
+        )
 
     # Behind the scenes
 
@@ -342,6 +388,7 @@ class SearchSpace:
 
     def _path(self, index: int) -> Architecture:
         """The path of this number, in the order of enumeration."""
+        size, index = divmod(index, self._completions[0])
         operators: list[Operator] = []
         for layer, candidates in enumerate(self.candidates):
             if self.identity_placement == "anywhere":
@@ -357,10 +404,29 @@ class SearchSpace:
                 operators += [IDENTITY] * (len(self) - layer)
                 break
             operators.append(operator)
-        return Architecture(tuple(operators))
+        return Architecture(tuple(operators), self._sizes[size])
 
-    def _extreme(self, cost_table: CostTable, sign: int) -> Architecture:
+    def _raise_hidden_size(self, architecture: Architecture) -> None:
+        if not self.hidden_sizes:
+            raise ValueError(f"This search space has one hidden size, but '{architecture}' names another.")
+        raise ValueError(
+            f"'{architecture}' names {'no' if architecture.hidden_size is None else 'another'} hidden size; this search"
+            f" space has {', '.join(map(str, self.hidden_sizes))}, written as in"
+            f" '{Architecture(architecture.operators, self.hidden_sizes[0])}'."
+        )
+
+    def _tables(self, cost_table: CostTable | SizedCostTable) -> dict[int | None, CostTable]:
+        if isinstance(cost_table, SizedCostTable):
+            return cost_table.by_size(self)
         cost_table.check(self)
+        return {None: cost_table}
+
+    def _extreme(self, cost_table: CostTable | SizedCostTable, sign: int) -> Architecture:
+        tables = self._tables(cost_table)
+        found = (Architecture(self._extreme_operators(table, sign), size) for size, table in tables.items())
+        return min(found, key=lambda architecture: sign * self.cost(architecture, cost_table))
+
+    def _extreme_operators(self, cost_table: CostTable, sign: int) -> tuple[Operator, ...]:
         ended, best = (0, ()), (0, ())  # cost and operators of the layers behind: identities alone, or the best ones
         for layer in reversed(range(len(self))):
             options, stop = [], None
@@ -372,7 +438,29 @@ class SearchSpace:
                 options.append((sign * cost + behind, (operator, *operators)))
                 stop = options[-1] if is_end else stop
             ended, best = stop, min(options, key=lambda option: option[0])
-        return Architecture(best[1])
+        return best[1]
+
+
+def check_hidden_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """
+    The hidden sizes of a search space, as a tuple.
+
+    Raises:
+        ValueError: for one that is not positive or comes twice.
+    """
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"`hidden_sizes` are positive integers, got {size!r}.")
+    if len(set(sizes)) < len(sizes):
+        raise ValueError(f"`hidden_sizes` names a size twice: {', '.join(map(str, sizes))}.")
+    return tuple(sizes)
+
+
+def _position(block: np.ndarray, of_what: str) -> int:
+    """Where the one is among the zeros."""
+    if np.count_nonzero(block) != 1 or block.max() != 1:
+        raise ValueError(f"The encoding of {of_what} has to be a single one among zeros, got {block}.")
+    return int(block.argmax())
 
 
 def _read_candidates(candidates: Sequence[Sequence[Operator | str]]) -> tuple[tuple[Operator, ...], ...]:
@@ -403,4 +491,4 @@ def _misplaced_identity(architecture: Architecture) -> int | None:
     return next((layer for layer, (one, two) in pairs if one == IDENTITY and two != IDENTITY), None)
 
 
-__all__ = ["IDENTITY_PLACEMENTS", "ConstrainedSampler", "CostTable", "SearchSpace"]
+__all__ = ["IDENTITY_PLACEMENTS", "ConstrainedSampler", "CostTable", "SearchSpace", "SizedCostTable"]

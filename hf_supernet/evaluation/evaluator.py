@@ -72,7 +72,7 @@ class Evaluator:
         wanted = list(dict.fromkeys(self.model.search_space.check(architecture) for architecture in architectures))
         if not wanted:
             return {}
-        ordered = sorted(wanted, key=lambda architecture: architecture.operators)
+        ordered = sorted(wanted, key=lambda architecture: (architecture.hidden_size or 0, architecture.operators))
         device = self.model.device
         sums = torch.zeros(len(ordered) + 1, dtype=torch.float64, device=device)  # one loss each, then the labels
         was_training = self.model.training
@@ -101,13 +101,15 @@ class Evaluator:
     ) -> torch.Tensor:
         """The summed loss of each architecture on one batch; `ordered` is sorted, so that equal prefixes are neighbours."""
         base_model = self.model.base_model
-        start = base_model.embed(**inputs)
-        states = [start.hidden_states]  # states[i] is what layer i reads
+        states = []  # states[i] is what layer i reads
         options = {"prediction_positions": "labelled"} if hasattr(self.model, "cls") else {}
         losses = []
         previous = None
         for architecture in ordered:
             shared = 0 if previous is None else architecture.first_difference(previous)
+            if previous is None or architecture.hidden_size != previous.hidden_size:
+                start = base_model.embed(**inputs, hidden_size=architecture.hidden_size)
+                states = [start.hidden_states]
             del states[shared + 1 :]
             state = start._replace(hidden_states=states[shared])
             states.extend(base_model.run_layers(state, architecture, start=shared))

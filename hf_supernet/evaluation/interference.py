@@ -93,9 +93,11 @@ def gradient_similarities(
 
     Raises:
         ValueError: for an architecture outside the search space, a batch without labels, and where the two share no
-            operator with weights.
+            operator with weights or have different hidden sizes.
     """
     first, second = (model.search_space.check(architecture) for architecture in (first, second))
+    if first.hidden_size != second.hidden_size:
+        raise ValueError(f"{first} and {second} have states of different sizes, which cannot be compared.")
     passes = _passes(model, (first, second), batch)
     shared = _compare(first, second, *passes)
     if not shared:
@@ -190,11 +192,12 @@ def _pass(
     model: PreTrainedModel, architecture: Architecture, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor
 ) -> _Pass:
     base_model = model.base_model
-    start = base_model.embed(**inputs)
+    start = base_model.embed(**inputs, hidden_size=architecture.hidden_size)
     states = [start.hidden_states, *base_model.run_layers(start, architecture)]
     options = {"prediction_positions": "labelled"} if hasattr(model, "cls") else {}
     loss = model.apply_head(base_model.pool(states[-1]), labels, **options).loss
-    operators = [base_model.encoder.layer[index][str(operator)] for index, operator in enumerate(architecture)]
+    layers = base_model.network(architecture.hidden_size).encoder.layer
+    operators = [layers[index][str(operator)] for index, operator in enumerate(architecture)]
     weights = [[weight for weight in parameters_read(operator) if weight.requires_grad] for operator in operators]
     flat = [weight for own in weights for weight in own]
     found = iter(torch.autograd.grad(loss, flat)) if flat else iter(())

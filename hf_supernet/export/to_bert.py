@@ -80,6 +80,10 @@ def plain_bert_obstacle(config: SearchedBertBaseConfig, architecture: Architectu
     'layer 3 is `convolution-5`, where a BERT block has its feed-forward'
     ```
     """
+    if isinstance(architecture, str):
+        architecture = Architecture.from_string(architecture)
+    if getattr(config, "hidden_sizes", None) and architecture is not None:
+        config = config.at_hidden_size(architecture.hidden_size)
     if config.embedding_size != config.hidden_size:
         return (
             f"`embedding_size` is {config.embedding_size} and `hidden_size` is {config.hidden_size}, which are one in"
@@ -159,13 +163,11 @@ def to_bert(child: SearchedBertPreTrainedModel) -> BertPreTrainedModel:
 
 
 def _kept_operators(
-    config: SearchedBertBaseConfig, architecture: Architecture | str | None = None
+    config: SearchedBertBaseConfig, architecture: Architecture | None = None
 ) -> list[tuple[int, Operator]]:
     """The layers that are no identities, with their operators."""
     if architecture is None:
         architecture = Architecture.from_operators(config.operators)
-    elif isinstance(architecture, str):
-        architecture = Architecture.from_string(architecture)
     return [(layer, operator) for layer, operator in enumerate(architecture) if operator.kind != "identity"]
 
 

@@ -227,9 +227,8 @@ def _child_config(search: SearchRecord, records: Records) -> SearchedBertConfig 
                 if config.operators == _names(search.chosen["architecture"]):
                     return config
             elif values.get("model_type") == SupernetBertConfig.model_type:
-                return SupernetBertConfig(**values).child_config(
-                    Architecture.from_string(search.chosen["architecture"])
-                )
+                chosen = Architecture.from_string(search.chosen["architecture"])
+                return SupernetBertConfig(**values).child_config(chosen, chosen.hidden_size)
         except (StrictDataclassError, TypeError, ValueError):
             continue
     return None

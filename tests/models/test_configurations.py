@@ -68,6 +68,17 @@ def test_round_trip_of_a_child(tmp_path):
             "Layer 0 has attention-4, attention-2, which split .* set `attention_head_size`",
         ),
         ({"kernel_transform": True}, "`kernel_transform` .* goes with `weight_sharing='sliced'`, got 'separate'"),
+        ({"hidden_sizes": [16, 24]}, "The largest of `hidden_sizes` must be `hidden_size` 32, .* got 16, 24"),
+        ({"hidden_sizes": []}, "The largest of `hidden_sizes` must be .* got none"),
+        ({"hidden_sizes": [16, 32]}, r"`hidden_sizes` \(16, 32\) goes with `weight_sharing='sliced'`, got 'separate'"),
+        (
+            {"hidden_sizes": [16, 32], "weight_sharing": "sliced", "candidate_operators": ["A4"]},
+            "heads that split the hidden size would have another size",
+        ),
+        (
+            {"hidden_sizes": [16, 32], "weight_sharing": "sliced", "attention_head_size": 8, "embedding_size": 16},
+            "`embedding_size` 16 is one of `hidden_sizes`",
+        ),
         ({"identity_placement": "front"}, "`identity_placement` must be one of anywhere, end; got 'front'"),
         ({"default_architecture": "A4-A4-A4-F9"}, "layer 3 is feed_forward-9, allowed there are attention-4"),
         ({"default_architecture": "A4-A4"}, "has 2 layers, but the search space has 4"),

@@ -508,6 +508,10 @@ class SearchedBertModel(SearchedBertPreTrainedModel):
 class MaskedLMMixin:
     """The masked-LM head of a child or a supernet: `self.base_model`, then `self.cls`."""
 
+    def head_for(self, states: torch.Tensor) -> nn.Module:
+        """The module that reads `states`; a supernet with several hidden sizes has one for each."""
+        return self.cls
+
     def get_output_embeddings(self) -> nn.Linear:
         return self.cls.decoder
 
@@ -560,7 +564,7 @@ class MaskedLMMixin:
     ) -> MaskedLMOutput:
         """The part of `forward` that follows the encoder; arguments as there."""
         states, labels = select_predicted_positions(outputs.last_hidden_state, labels, prediction_positions)
-        logits = self.cls(states)
+        logits = self.head_for(states)(states)
         loss = None
         if labels is not None:
             vocab_size = self.config.vocab_size
@@ -572,6 +576,10 @@ class MaskedLMMixin:
 
 class SequenceClassificationMixin:
     """The classification or regression head of a child or a supernet: `self.base_model`, dropout, `self.classifier`."""
+
+    def head_for(self, states: torch.Tensor) -> nn.Module:
+        """The module that reads `states`; a supernet with several hidden sizes has one for each."""
+        return self.classifier
 
     @can_return_tuple
     def forward(
@@ -610,7 +618,7 @@ class SequenceClassificationMixin:
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> SequenceClassifierOutput:
         """The part of `forward` that follows the encoder; arguments as there."""
-        logits = self.classifier(self.dropout(outputs.pooler_output))
+        logits = self.head_for(outputs.pooler_output)(self.dropout(outputs.pooler_output))
         loss = None
         if labels is not None:
             loss = self.loss_function(labels, logits, self.config, num_items_in_batch=num_items_in_batch)

@@ -13,13 +13,15 @@
 # limitations under the License.
 """SupernetBERT configuration: the candidate operators of every layer."""
 
+import copy
 import itertools
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import field
 
 from huggingface_hub.dataclasses import strict
 
-from ...search_space import IDENTITY_PLACEMENTS, SearchSpace
+from ...search_space import IDENTITY_PLACEMENTS, SearchSpace, check_hidden_sizes
 from ..searched_bert.configuration_searched_bert import (
     MAX_LAYERS,
     Operator,
@@ -50,12 +52,17 @@ class SupernetBertConfig(SearchedBertBaseConfig):
         kernel_transform (`bool`, *optional*, defaults to `False`):
             With `weight_sharing="sliced"`: whether the centre of a kernel goes through a learned matrix, as in
             once-for-all; see [`SlicedConvolution`].
+        hidden_sizes (`list[int]`, *optional*):
+            With `weight_sharing="sliced"`: the hidden sizes of the whole network that an architecture may have, written in
+            front of it (`"H128:A4-F1024"`); `hidden_size` is the largest of them. Embeddings, operators and heads of a
+            narrower network are the first rows and columns of the widest one's. Where `embedding_size` is
+            `hidden_size`, a child's is its own hidden size; another one stays as it is.
         identity_placement (`str`, *optional*, defaults to `"anywhere"`):
             Where an architecture may have identities. `"end"`: only behind its last other operator, so that no network
             is counted twice (NAS-BERT).
         default_architecture (`str`, *optional*):
             The architecture of a forward pass that names none, in the compact form (`"A4-F1024"`). Defaults to the
-            first candidate of every layer.
+            first candidate of every layer, at the largest hidden size.
 
     Raises:
         ValueError: (wrapped by `huggingface_hub` in a `StrictDataclassError`) for candidates that do not exist, do not
@@ -71,6 +78,7 @@ class SupernetBertConfig(SearchedBertBaseConfig):
     )
     weight_sharing: str = "separate"
     kernel_transform: bool = False
+    hidden_sizes: list[int] | None = None
     identity_placement: str = "anywhere"
     default_architecture: str | None = None
 
@@ -145,16 +153,95 @@ class SupernetBertConfig(SearchedBertBaseConfig):
                     " none is a slice of another. With `weight_sharing='sliced'`, set `attention_head_size`."
                 )
 
+    def validate_hidden_sizes(self):
+        """Hidden sizes are slices of the largest, which is that of the model, and heads do not depend on them."""
+        if self.hidden_sizes is None:
+            return
+        sizes = ", ".join(map(str, self.hidden_sizes))
+        if not check_hidden_sizes(self.hidden_sizes) or max(self.hidden_sizes) != self.hidden_size:
+            raise ValueError(
+                f"The largest of `hidden_sizes` must be `hidden_size` {self.hidden_size}, of which the others are slices;"
+                f" got {sizes or 'none'}."
+            )
+        if self.weight_sharing != "sliced":
+            raise ValueError(
+                f"`hidden_sizes` ({sizes}) goes with `weight_sharing='sliced'`, got {self.weight_sharing!r}."
+            )
+        kinds = {operator.kind for operator in itertools.chain.from_iterable(self.layer_candidates)}
+        if self.attention_head_size is None and "attention" in kinds:
+            raise ValueError(
+                f"With several `hidden_sizes` ({sizes}), set `attention_head_size`: heads that split the hidden size"
+                " would have another size in each."
+            )
+        if self.embedding_size != self.hidden_size and self.embedding_size in self.hidden_sizes:
+            raise ValueError(
+                f"`embedding_size` {self.embedding_size} is one of `hidden_sizes` ({sizes}), but not the largest: a child"
+                " of that size would have no projection behind its embeddings, and the others have one."
+            )
+
     def validate_default_architecture(self):
         """The architecture of a forward pass that names none is one of the space."""
         if self.default_architecture is not None:
             SearchSpace.from_config(self).check(self.default_architecture)
 
-    def child_config(self, operators: tuple[Operator, ...]) -> SearchedBertConfig:
-        """The configuration of the child that has these operators; labels, token ids and sizes are this one's."""
+    def at_hidden_size(self, hidden_size: int | None) -> "SupernetBertConfig":
+        """
+        The same configuration with one hidden size.
+
+        Args:
+            hidden_size (`int`, *optional*):
+                One of `hidden_sizes`; `None` where that is not searched.
+
+        Raises:
+            ValueError: for another one.
+        """
+        if hidden_size not in (self.hidden_sizes or (None,)):
+            raise ValueError(
+                f"There is no child of hidden size {hidden_size}: allowed are"
+                f" {', '.join(map(str, self.hidden_sizes or (None,)))}."
+            )
+        if hidden_size is None:
+            return self
+        config = copy.copy(self)
+        if self.embedding_size == self.hidden_size:
+            config.embedding_size = hidden_size
+        config.hidden_size = hidden_size
+        config.hidden_sizes = config.default_architecture = None
+        return config
+
+    @property
+    def widest_hidden_size(self) -> int | None:
+        """The hidden size that an architecture names for the whole width; `None` where the hidden size is not searched."""
+        return self.hidden_size if self.hidden_sizes else None
+
+    @property
+    def narrower_sizes(self) -> list[int]:
+        """The hidden sizes besides the largest."""
+        return [size for size in self.hidden_sizes or () if size != self.hidden_size]
+
+    def slices_at(self, hidden_size: int) -> "SupernetBertConfig":
+        """What the modules at a smaller hidden size are built from: each is then made a slice of its own one at full size."""
+        config = self.at_hidden_size(hidden_size)
+        config.weight_sharing, config.kernel_transform = "separate", False
+        return config
+
+    def child_config(self, operators: Iterable[Operator], hidden_size: int | None = None) -> SearchedBertConfig:
+        """
+        The configuration of a child; labels, token ids and sizes are this one's.
+
+        Args:
+            operators (`Iterable[Operator]`):
+                What it has.
+            hidden_size (`int`, *optional*):
+                Its hidden size, where that is searched.
+
+        Raises:
+            ValueError: for a hidden size that is none of `hidden_sizes`.
+        """
         own = set(SupernetBertConfig.__dataclass_fields__) - set(SearchedBertConfig.__dataclass_fields__)
         left_out = (*own, "num_hidden_layers", "model_type", "architectures", "transformers_version", "auto_map")
-        fields = {name: value for name, value in self.to_dict().items() if name not in left_out}
+        values = self.at_hidden_size(hidden_size).to_dict()
+        fields = {name: value for name, value in values.items() if name not in left_out}
         return SearchedBertConfig(**fields, operators=[str(operator) for operator in operators])
 
 

@@ -29,6 +29,7 @@ from transformers import (
 from transformers.modeling_utils import PreTrainedModel
 from transformers.utils import logging
 
+from ...architecture import Architecture
 from ..bert_weights import MASKED_LM_HEAD_PREFIX, OPERATOR_NAMES, bert_sublayer
 from ..searched_bert.configuration_searched_bert import Operator
 from .configuration_supernet_bert import SupernetBertConfig
@@ -115,7 +116,7 @@ def _supernet_config(
     config = SupernetBertConfig(**fields, **choices, candidate_operators=candidate_operators)
     path = [Operator.from_string(text) for text in own * source.num_hidden_layers]
     if all(operator in candidates for operator, candidates in zip(path, config.layer_candidates, strict=True)):
-        config.default_architecture = "-".join(operator.code for operator in path)
+        config.default_architecture = str(Architecture(tuple(path), config.widest_hidden_size))
     config._attn_implementation = source._attn_implementation
     return config
 

@@ -118,8 +118,9 @@ def gradient_importance(
 
 
 def _widest(model: SupernetBertPreTrainedModel, architecture: Architecture | str | None) -> Architecture:
-    """The same kinds of operator, each in the largest size that its layer has."""
+    """The same kinds of operator, each in the largest size that its layer has, at the largest hidden size."""
     path = model.resolve_architecture(architecture)
+    path = Architecture(path.operators, model.config.widest_hidden_size)
     for layer, owners in enumerate(model.config.layer_owners):
         path = path.replace(layer, next(owner for owner in owners if owner.kind == path[layer].kind))
     return path

@@ -50,8 +50,9 @@ from ..searched_bert.modeling_searched_bert import (
     classifier_dropout,
     prepare_masks,
 )
+from .child_weights import child_weights
 from .configuration_supernet_bert import SupernetBertConfig
-from .sliced import SlicedConvolution, build_candidates, operator_weights
+from .sliced import SlicedConvolution, SlicedLinear, build_candidates, slice_weights
 
 
 LIBRARY_KEYWORDS = TransformersKwargs.__optional_keys__ | {"use_cache", "debug_io", "debug_io_dir", "prune_layers"}
@@ -100,6 +101,27 @@ class SupernetBertEncoder(nn.Module):
             yield hidden_states
 
 
+class SupernetBertNetwork(nn.Module):
+    """
+    All but the head of a supernet at one of its smaller hidden sizes: slices of the whole one's embeddings, candidates and
+    pooler. It has no parameters.
+
+    Args:
+        config ([`SupernetBertConfig`]):
+            The supernet's, at this hidden size.
+        whole ([`SupernetBertModel`]):
+            Whose weights these are.
+    """
+
+    def __init__(self, config: SupernetBertConfig, whole: "SupernetBertModel"):
+        super().__init__()
+        with torch.device("meta"):
+            self.embeddings = SearchedBertEmbeddings(config)
+            self.encoder = SupernetBertEncoder(config)
+            self.pooler = SearchedBertPooler(config) if whole.pooler is not None else None
+        slice_weights(self, whole)
+
+
 class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
     """What every SupernetBERT model can do; loading, saving, initialisation and recorded outputs are the child's."""
 
@@ -132,7 +154,8 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         if architecture is None:
             architecture = self.config.default_architecture
             if architecture is None:
-                architecture = Architecture(tuple(candidates[0] for candidates in self.search_space.candidates))
+                first = tuple(candidates[0] for candidates in self.search_space.candidates)
+                architecture = Architecture(first, self.config.widest_hidden_size)
         return self.search_space.check(architecture)
 
     def compile_operators(self, **kwargs) -> None:
@@ -149,7 +172,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         """
         distinct = {operator for candidates in self.search_space.candidates for operator in candidates}
         # Each may be met with and without a mask, with and without gradients, at a fixed and at a changing length.
-        limit = 8 * len(distinct)
+        limit = 8 * len(distinct) * max(1, len(self.search_space.hidden_sizes))
         torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, limit)
         for module in self.modules():
             # An identity has nothing to compile, and its empty graph would make dynamo give up the others' code.
@@ -175,26 +198,12 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
             ValueError: for an architecture outside the search space, and where the supernet has adapters.
         """
         architecture = self.resolve_architecture(architecture)
-        config = self.config.child_config(architecture.operators)
+        config = self.config.child_config(architecture, architecture.hidden_size)
         config._attn_implementation = self.config._attn_implementation
         # Built without storage: nothing is allocated twice, and no random number is drawn.
         with torch.device("meta"):
             child = self._build_child(config)
-        own_prefix, child_prefix = (f"{model.base_model_prefix}." for model in (self, child))
-        if self.base_model is self:
-            own_prefix = child_prefix = ""
-        weights = {}
-        for name, tensor in self.state_dict().items():
-            if ".base_layer." in name:
-                raise ValueError("The supernet has adapters, a child has none: call `hf_supernet.peft.merge_lora`.")
-            if name.startswith(own_prefix):
-                name = child_prefix + name.removeprefix(own_prefix)
-            if not name.startswith(f"{child_prefix}encoder.layer."):
-                weights[name] = tensor.detach().clone()
-        for index, operator in enumerate(architecture):
-            module = self.base_model.encoder.layer[index][str(operator)]
-            for name, tensor in operator_weights(module).items():
-                weights[f"{child_prefix}encoder.layer.{index}.{name}"] = tensor.detach().clone()
+        weights = child_weights(self, architecture, "" if self.base_model is self else f"{child.base_model_prefix}.")
         child.load_state_dict(weights, assign=True)
         child.tie_weights()
         return child.train(self.training)
@@ -207,6 +216,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         identity_placement: str = "anywhere",
         weight_sharing: str = "separate",
         kernel_transform: bool = False,
+        hidden_sizes: list[int] | None = None,
         **kwargs,
     ) -> "SupernetBertPreTrainedModel":
         """
@@ -230,8 +240,8 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
             candidate_operators (`list[str]` or `list[list[str]]`, *optional*):
                 The candidates of all layers, or one list for each. Defaults to BERT's own two sub-layers,
                 `convolution-3`, `convolution-5` and `identity`.
-            identity_placement, weight_sharing, kernel_transform:
-                See [`SupernetBertConfig`].
+            identity_placement, weight_sharing, kernel_transform, hidden_sizes:
+                See [`SupernetBertConfig`]; the largest hidden size is BERT's.
             kwargs:
                 Passed on to `from_pretrained` of the BERT model (`revision`, `token`, `num_labels`, ...).
 
@@ -249,6 +259,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
             "identity_placement": identity_placement,
             "weight_sharing": weight_sharing,
             "kernel_transform": kernel_transform,
+            "hidden_sizes": hidden_sizes,
         }
         return supernet_from_bert(cls, bert, candidate_operators, choices, **kwargs)
 
@@ -282,6 +293,9 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
         self.embeddings = SearchedBertEmbeddings(config)
         self.encoder = SupernetBertEncoder(config)
         self.pooler = SearchedBertPooler(config) if add_pooling_layer else None
+        self.narrower = nn.ModuleDict(
+            {str(size): SupernetBertNetwork(config.slices_at(size), self) for size in config.narrower_sizes}
+        )
         self.post_init()
         self.resolve_architecture(None)
 
@@ -294,6 +308,12 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
     def _build_child(self, config: SearchedBertConfig) -> SearchedBertModel:
         return self.child_class(config, add_pooling_layer=self.pooler is not None)
 
+    def network(self, hidden_size: int | None) -> "SupernetBertModel | SupernetBertNetwork":
+        """Embeddings, encoder and pooler at a hidden size; `None` for that of the model."""
+        if str(hidden_size) in self.narrower:
+            return self.narrower[str(hidden_size)]
+        return self
+
     def embed(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -301,11 +321,14 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
         token_type_ids: torch.LongTensor | None = None,
         position_ids: torch.LongTensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        hidden_size: int | None = None,
     ) -> EncoderState:
-        """What every architecture starts from: the embeddings, and the masks in the form that operators read."""
+        """
+        What every architecture of a hidden size starts from: the embeddings, and the masks in the form that operators read.
+        """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Pass exactly one of `input_ids` and `inputs_embeds`.")
-        embeddings = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        embeddings = self.network(hidden_size).embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
         return EncoderState(embeddings, *prepare_masks(self.config, embeddings, attention_mask))
 
     def run_layers(
@@ -317,18 +340,20 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
 
         Args:
             state (`EncoderState`):
-                From [`~SupernetBertModel.embed`], its hidden states replaced by the output of layer `start - 1`.
+                From [`~SupernetBertModel.embed`] at the architecture's hidden size, its hidden states replaced by the
+                output of layer `start - 1`.
             architecture ([`Architecture`]):
                 An architecture of the search space; it is not checked again here.
 
         Yields:
             `torch.Tensor` of shape `(batch_size, sequence_length, hidden_size)`: the output of each layer.
         """
-        return self.encoder(state, architecture, start, stop, **kwargs)
+        return self.network(architecture.hidden_size).encoder(state, architecture, start, stop, **kwargs)
 
     def pool(self, hidden_states: torch.Tensor) -> BaseModelOutputWithPooling:
-        """What a head reads, from the output of the last layer."""
-        pooled = self.pooler(hidden_states) if self.pooler is not None else None
+        """What a head reads, from the output of the last layer, whose width says which hidden size it is of."""
+        pooler = self.network(hidden_states.shape[-1]).pooler
+        pooled = pooler(hidden_states) if pooler is not None else None
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states, pooler_output=pooled)
 
     @merge_with_config_defaults
@@ -350,7 +375,8 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
         """
         check_keywords(kwargs.keys())
         architecture = self.resolve_architecture(architecture)
-        state = self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        size = architecture.hidden_size
+        state = self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, size)
         hidden_states = state.hidden_states
         for output in self.run_layers(state, architecture, **kwargs):
             hidden_states = output
@@ -358,7 +384,11 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
 
 
 class SupernetBertHeadMixin:
-    """Adds the architecture to the forward pass of a head."""
+    """Adds the architecture to the forward pass of a head, and `narrower_heads`: its slices, by hidden size."""
+
+    def head_for(self, states: torch.Tensor) -> nn.Module:
+        key = str(states.shape[-1])
+        return self.narrower_heads[key] if key in self.narrower_heads else super().head_for(states)
 
     def forward(
         self,
@@ -392,6 +422,29 @@ class SupernetBertHeadMixin:
         )
 
 
+class SupernetBertNarrowerLMHead(nn.Module):
+    """
+    The masked-LM head at one of the smaller hidden sizes: slices of the whole one. It has no parameters.
+
+    Args:
+        config ([`SupernetBertConfig`]):
+            The supernet's, at this hidden size.
+        whole ([`SearchedBertLMPredictionHead`]):
+            Whose weights these are.
+    """
+
+    def __init__(self, config: SupernetBertConfig, whole: SearchedBertLMPredictionHead):
+        super().__init__()
+        with torch.device("meta"):
+            head = SearchedBertLMPredictionHead(config)
+        self.transform = head.transform
+        self.decoder = head.decoder
+        slice_weights(self, whole)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.transform(hidden_states))
+
+
 class SupernetBertForMaskedLM(SupernetBertHeadMixin, MaskedLMMixin, SupernetBertPreTrainedModel):
     """
     A supernet with the masked-LM head.
@@ -411,11 +464,15 @@ class SupernetBertForMaskedLM(SupernetBertHeadMixin, MaskedLMMixin, SupernetBert
         "cls.decoder.weight": "supernet_bert.embeddings.word_embeddings.weight",
         "cls.decoder.bias": "cls.bias",
     }
+    head_name = "cls"
 
     def __init__(self, config: SupernetBertConfig):
         super().__init__(config)
         self.supernet_bert = SupernetBertModel(config, add_pooling_layer=False)
         self.cls = SearchedBertLMPredictionHead(config)
+        self.narrower_heads = nn.ModuleDict(
+            {str(size): SupernetBertNarrowerLMHead(config.slices_at(size), self.cls) for size in config.narrower_sizes}
+        )
         self.post_init()
 
 
@@ -425,6 +482,7 @@ class SupernetBertForSequenceClassification(
     """A supernet with a classification or regression head."""
 
     child_class = SearchedBertForSequenceClassification
+    head_name = "classifier"
 
     def __init__(self, config: SupernetBertConfig):
         super().__init__(config)
@@ -432,6 +490,12 @@ class SupernetBertForSequenceClassification(
         self.supernet_bert = SupernetBertModel(config)
         self.dropout = classifier_dropout(config)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.narrower_heads = nn.ModuleDict(
+            {
+                str(size): SlicedLinear(self, "classifier", nn.Linear(size, config.num_labels, device="meta"))
+                for size in config.narrower_sizes
+            }
+        )
         self.post_init()
 
 

@@ -100,6 +100,23 @@ class SlicedNorm(SlicedModule):
         return F.layer_norm(states, weight.shape, weight, self.bias, self.eps)
 
 
+class SlicedEmbedding(SlicedModule):
+    """The first elements of each embedding."""
+
+    def forward(self, indices: torch.Tensor) -> torch.Tensor:
+        return F.embedding(indices, self.weight, self.padding_idx)
+
+    @property
+    def num_embeddings(self) -> int:
+        """How many there are: as many as the parent has."""
+        return self.parent.num_embeddings
+
+    @property
+    def padding_idx(self) -> int | None:
+        """Whose embedding gets no gradient."""
+        return self.parent.padding_idx
+
+
 class SlicedConvolution(SlicedModule):
     """
     The centre of a depthwise convolution's kernel.
@@ -137,7 +154,12 @@ class SlicedConvolution(SlicedModule):
         return F.conv2d(channels, weight, self.bias, padding=self.padding, groups=weight.shape[0])
 
 
-SLICED_CLASSES = {nn.Linear: SlicedLinear, nn.LayerNorm: SlicedNorm, nn.Conv2d: SlicedConvolution}
+SLICED_CLASSES = {
+    nn.Linear: SlicedLinear,
+    nn.LayerNorm: SlicedNorm,
+    nn.Conv2d: SlicedConvolution,
+    nn.Embedding: SlicedEmbedding,
+}
 
 
 def _first(tensor: torch.Tensor, sizes: tuple[int | None, ...]) -> torch.Tensor:
@@ -155,7 +177,7 @@ def slice_weights(small: nn.Module, parent: nn.Module, kernel_transform: bool = 
 
     Args:
         small (`nn.Module`):
-            The module in its own sizes, on the meta device; changed in place.
+            The module in its own sizes, on the meta device; changed in place. It need not have all that the larger one has.
         parent (`nn.Module`):
             The larger one.
         kernel_transform (`bool`, *optional*, defaults to `False`):
@@ -165,9 +187,12 @@ def slice_weights(small: nn.Module, parent: nn.Module, kernel_transform: bool = 
         `nn.Module`: `small`, without parameters (but for that matrix).
 
     Raises:
-        ValueError: where something has weights that are not those of a linear layer, a norm or a convolution.
+        ValueError: where something has weights that are not those of a linear layer, a norm, a convolution or an
+            embedding.
     """
     for name, module in list(small.named_modules()):
+        if hasattr(module, "config"):  # the attention implementation is read off it, and can be set there
+            module.config = parent.get_submodule(name).config
         sliced_class = SLICED_CLASSES.get(type(module))
         if sliced_class is not None:
             owner, _, leaf = name.rpartition(".")
@@ -211,11 +236,11 @@ def build_candidates(config: SupernetBertConfig, candidates: tuple[Operator, ...
     return {str(operator): built[operator] for operator in candidates}
 
 
-def operator_weights(operator: SearchedBertOperator) -> dict[str, torch.Tensor]:
-    """The weights of an operator, by name, as a child with this operator has them: its own, or slices."""
+def weights_of(module: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of an operator or another part, by name, as a child has them: its own, or slices."""
     weights = {}
-    for prefix, module in operator.named_modules():
-        own = module.slices() if isinstance(module, SlicedModule) else dict(module.named_parameters(recurse=False))
+    for prefix, part in module.named_modules():
+        own = part.slices() if isinstance(part, SlicedModule) else dict(part.named_parameters(recurse=False))
         weights |= {f"{prefix}.{name}" if prefix else name: tensor for name, tensor in own.items()}
     return weights
 
@@ -233,11 +258,12 @@ def parameters_read(operator: SearchedBertOperator) -> list[nn.Parameter]:
 
 __all__ = [
     "SlicedConvolution",
+    "SlicedEmbedding",
     "SlicedLinear",
     "SlicedModule",
     "SlicedNorm",
     "build_candidates",
-    "operator_weights",
     "parameters_read",
     "slice_weights",
+    "weights_of",
 ]
