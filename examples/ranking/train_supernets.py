@@ -50,6 +50,7 @@ from settings import unknown_name
 from transformers import PrinterCallback
 from weight_average import WeightAverage
 
+from hf_supernet.files import replacing_folder
 from hf_supernet.scripts import parse_arguments, run_script
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint
@@ -69,6 +70,12 @@ class SupernetsArguments(RunArguments):
     budgets: list[str] = field(default_factory=lambda: list(BUDGETS), metadata={"help": "The budgets."})
     seeds: list[int] | None = field(default=None, metadata={"help": "By default all of the plan for these children."})
     save_steps: int = field(default=1000, metadata={"help": "Steps between two checkpoints of a run."})
+    models_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where the supernets of runs that are trained now are kept, a folder each; by default nowhere."
+        },
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -216,6 +223,10 @@ class Benchmark:
             partial(self._save, run),
         )
         trainer.train(resume_from_checkpoint=checkpoint)
+        if self.arguments.models_dir is not None:
+            with replacing_folder(Path(self.arguments.models_dir) / run.name(self.arguments.children)) as folder:
+                trainer.model.save_pretrained(folder)
+                self.corpus.tokenizer.save_pretrained(folder)
 
     def baseline(self, name: str) -> bool:
         """Writes the rows of a baseline, unless they are there; says whether it did."""

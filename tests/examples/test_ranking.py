@@ -28,7 +28,10 @@ import pandas as pd
 import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState
+from transformers import AutoTokenizer
 from transformers.utils import logging
+
+from hf_supernet import SupernetBertForMaskedLM
 
 from ..training.conftest import KillAt, Killed
 
@@ -161,6 +164,38 @@ def test_children_are_distinct_networks_in_their_strata(scripts, run, data):
         "A2-A2-A2",
         "C3-I-I",
     ]  # most, fewest parameters
+
+
+def test_children_behind_a_stem(scripts, data, tmp_path):
+    plan = shutil.copy(data / "plan.yaml", tmp_path / "stem.yaml")
+    one_list = "[attention-2, feed_forward-24, convolution-3, identity]"
+    text = plan.read_text().replace("num_hidden_layers: 3", "num_hidden_layers: 4")
+    plan.write_text(text.replace(one_list, f"[[convolution-5], {one_list}, {one_list}, {one_list}]"))
+    counts = ("--test", "5", "3", "6", "0", "--tuning", "2", "1", "1", "0")
+    scripts.draw_children.main(["--plan", str(plan), *counts])
+    children = scripts.plan.read_plan(plan).children("test")
+    assert len(children) == 14 and all(str(child.architecture).startswith("C5-") for child in children)
+    extremes = [str(child.architecture.canonical()) for child in children if child.stratum == "extreme"]
+    assert extremes[:2] == ["C5-A2-A2-A2", "C5-C3-I-I"]
+
+
+@pytest.mark.parametrize(
+    "lists, counts, message",
+    [
+        (
+            "[[attention-2, identity], [convolution-3]]",
+            "1",
+            "but for a stem of layers with one candidate; .* 2 different",
+        ),
+        ("[[convolution-3], [attention-2, identity]]", "1", "Every network of this space mixes tokens"),
+    ],
+)
+def test_stems_that_cannot_be(scripts, data, tmp_path, lists, counts, message):
+    plan = tmp_path / "stem.yaml"
+    text = (data / "plan.yaml").read_text().replace("num_hidden_layers: 3", "num_hidden_layers: 2")
+    plan.write_text(text.replace("[attention-2, feed_forward-24, convolution-3, identity]", lists))
+    with pytest.raises(ValueError, match=message):
+        scripts.draw_children.main(["--plan", str(plan), "--test", "1", "0", "0", counts])
 
 
 def test_children_are_drawn_once(scripts, run, data):
@@ -356,6 +391,32 @@ def test_shards_that_cannot_be(scripts, shard):
 
 
 # ---- Supernets ----
+
+
+def test_supernets_are_kept_where_asked(scripts, run, data, tmp_path):
+    options = (
+        *SUPERNETS[1:5],
+        "--methods",
+        "uniform",
+        "--budgets",
+        "equal_steps",
+        "--models_dir",
+        str(tmp_path / "kept"),
+    )
+    folder = run(SUPERNETS[0], "kept", *options)
+    rows = rows_of(scripts, folder, "supernets")
+    kept = sorted((tmp_path / "kept").iterdir())
+    assert [path.name for path in kept] == [
+        f"tuning-uniform-equal_steps-seed-{seed}" for seed in sorted(set(rows["seed"]))
+    ]
+    plan = scripts.plan.read_plan(data / "drawn.yaml")
+    model = SupernetBertForMaskedLM.from_pretrained(kept[0])
+    corpus = scripts.corpus.load_corpus(plan.text, data, tmp_path / "work")
+    again = scripts.child_scores.score_children(model, corpus, plan.children("tuning"))
+    last = rows[(rows["seed"] == rows["seed"].min()) & (rows["step"] == rows["step"].max())]
+    scores = dict(zip(last["network"], last["score"], strict=True))
+    assert {row["network"]: row["score"] for row in again} == pytest.approx(scores)
+    assert len(AutoTokenizer.from_pretrained(kept[0])) == plan.text.vocab_size
 
 
 def test_rows_of_supernets(scripts, whole, data):
