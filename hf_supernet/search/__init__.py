@@ -17,13 +17,18 @@ from .constraints import Constraint, FeasibleSpace
 from .cost_models import AdditiveCost, LatencyCost, MultiplyAddCost, ParameterCost
 from .evolutionary import EvolutionarySearch
 from .latency import LatencyTable
+from .linas import LINASSearch
 from .nsga2 import NSGA2Search
 from .objectives import LOSS, FunctionObjective, Judgement, Objective, PopulationObjective, SupportsEvaluate, dev_loss
+from .predictors import Predictor, fit_predictor
+from .progressive import ProgressiveSearch
 from .random_search import RandomSearch
 from .result import SearchResult, check_same_settings, fingerprint, package_versions
 from .run import run_search, search_settings
+from .shrinking import ShrinkingSearch
 from .store import EvaluationStore, StoredEvaluation
 from .strategy import SearchStrategy
+from .tabular import TabularBenchmark, TabulatedCost
 from .timing import LatencyMeasurement, LatencySettings, check_device, describe_device, measure_model
 
 
@@ -36,6 +41,7 @@ __all__ = [
     "FeasibleSpace",
     "FunctionObjective",
     "Judgement",
+    "LINASSearch",
     "LatencyCost",
     "LatencyMeasurement",
     "LatencySettings",
@@ -45,16 +51,22 @@ __all__ = [
     "Objective",
     "ParameterCost",
     "PopulationObjective",
+    "Predictor",
+    "ProgressiveSearch",
     "RandomSearch",
     "SearchResult",
     "SearchStrategy",
+    "ShrinkingSearch",
     "StoredEvaluation",
     "SupportsEvaluate",
+    "TabularBenchmark",
+    "TabulatedCost",
     "check_device",
     "check_same_settings",
     "describe_device",
     "dev_loss",
     "fingerprint",
+    "fit_predictor",
     "measure_model",
     "package_versions",
     "run_search",

@@ -20,6 +20,7 @@ import random
 import pytest
 
 from hf_supernet import Architecture, SearchSpace, SupernetBertConfig
+from hf_supernet.search import predictors
 
 
 def tiny_config(**fields) -> SupernetBertConfig:
@@ -63,3 +64,10 @@ def config(request) -> SupernetBertConfig:
 @pytest.fixture
 def space(config) -> SearchSpace:
     return SearchSpace.from_config(config)
+
+
+@pytest.fixture
+def ridge_only(monkeypatch) -> None:
+    """One predictor without cross-validation to speak of, for tests in which it does not matter which it is."""
+    monkeypatch.setattr(predictors, "PREDICTORS", {"ridge": predictors.PREDICTORS["ridge"]})
+    monkeypatch.setattr(predictors, "_FOLDS", 2)

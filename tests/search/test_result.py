@@ -104,3 +104,88 @@ def test_fingerprint(dtype):
     assert fingerprint(tensors) == fingerprint(same)
     same[0][1, 2] += 1
     assert fingerprint(tensors) != fingerprint(same)
+
+
+# ---- Several objectives, each in its direction ----
+
+
+def make_front(**info) -> SearchResult:
+    table = pd.DataFrame(
+        {
+            "architecture": ["A4-A4", "A4-I", "F37-I", "C3-I", "I-I", "C3-C3"],
+            "accuracy": [0.9, 0.85, 0.5, 0.1, 0.8, float("nan")],
+            "parameters": [100, 30, 20, 10, 60, 5],
+            "generation": [0, 0, 1, 1, 2, 2],
+        }
+    )
+    objectives = {"accuracy": "maximise", "parameters": "minimise"}
+    described = {name: {"direction": direction} for name, direction in objectives.items()}
+    return SearchResult(table, {"settings": {"objectives": objectives}, "objectives": described, **info})
+
+
+def test_what_is_maximised():
+    result = make_front()
+    assert result.searched == ["accuracy", "parameters"]
+    assert result.best()["architecture"] == "A4-A4" and result.best(by="parameters")["architecture"] == "C3-C3"
+    assert result.best({"parameters": 50})["architecture"] == "A4-I"
+    assert result.ranked()["accuracy"].tolist()[:2] == [0.9, 0.85] and result.ranked()["accuracy"].isna().iloc[-1]
+    assert result.pareto_front()["architecture"].tolist() == ["C3-I", "F37-I", "A4-I", "A4-A4"]
+    assert result.pareto_front(["parameters", "accuracy"])["architecture"].tolist() == [
+        "A4-A4",
+        "A4-I",
+        "F37-I",
+        "C3-I",
+    ]
+
+
+def test_knee():
+    # From the line between (0.1, 10) and (0.9, 100), A4-I is the farthest.
+    assert make_front().knee()["architecture"] == "A4-I"
+    straight = make_result(loss=[1.0, 2.0, 3.0, 4.0, 5.0], parameters=[50, 40, 30, 20, 10])
+    assert straight.knee()["architecture"] == "F37-F37"  # the first of a front in the order of parameters
+    one = SearchResult(make_front().table.head(1), make_front().info)
+    assert one.knee()["architecture"] == "A4-A4"
+    none = SearchResult(make_front().table.tail(1), make_front().info)
+    with pytest.raises(ValueError, match="None of the 1 children evaluated has accuracy, parameters"):
+        none.knee()
+
+
+def test_hypervolume_along_the_search():
+    result = make_front()
+    # None is better in both than the worst of the first generation, (0.85, 100).
+    assert result.hypervolume().tolist() == pytest.approx([0.0, 0.0, 0.0])
+    volumes = result.hypervolume(reference={"accuracy": 0.0, "parameters": 110})
+    # In the order of parameters, each up to the next.
+    first = 0.85 * 70 + 0.9 * 10
+    second = 0.1 * 10 + 0.5 * 10 + first
+    assert volumes.index.tolist() == [0, 1, 2] and volumes.tolist() == pytest.approx([first, second, second])
+    with pytest.raises(ValueError, match="`reference` needs a value for parameters"):
+        result.hypervolume(reference={"accuracy": 0.0})
+    failed = SearchResult(result.table.tail(1), result.info)
+    assert failed.hypervolume().tolist() == [0]
+
+
+def test_hypervolume_against_random_points():
+    """The share of points in the box that are beaten by one that was found."""
+    generator = np.random.default_rng(0)
+    values = generator.random((40, 3))
+    columns = ["loss", "parameters", "latency"]
+    table = pd.DataFrame(values, columns=columns).assign(architecture="A4", generation=np.arange(40) // 10)
+    history = SearchResult(table, {}).hypervolume(columns, dict.fromkeys(columns, 1.0))
+    points = generator.random((20_000, 3))
+    for generation, volume in history.items():
+        found = values[: 10 * (generation + 1)]
+        beaten = (points[:, None, :] >= found[None]).all(axis=2).any(axis=1)
+        assert volume == pytest.approx(beaten.mean(), abs=0.015)
+
+
+def test_any_row():
+    assert make_result().row("F37-I")["parameters"] == 20
+    with pytest.raises(ValueError, match="'C3-I' is not among the 5 children that this search evaluated"):
+        make_result().row("C3-I")
+
+
+def test_failures():
+    failure = {"architecture": "C3-C3", "objective": "accuracy", "error": "MemoryError: no room"}
+    assert make_front(failures=[failure]).failures.to_dict("records") == [failure]
+    assert make_result().failures.empty and list(make_result().failures) == ["architecture", "objective", "error"]

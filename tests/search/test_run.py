@@ -44,8 +44,10 @@ from hf_supernet.search import (
 )
 
 from .conftest import TabularEvaluator, tiny_config
-from .test_strategy import STRATEGIES, search
+from .test_strategy import STRATEGIES, make, search
 
+
+pytestmark = pytest.mark.usefixtures("ridge_only")
 
 WEIGHTS = {"supernet": "random numbers"}
 
@@ -85,7 +87,7 @@ def search_by_one(config, space, strategy, left=math.inf, store=None):
     result = None
     with contextlib.suppress(KeyboardInterrupt):
         result = run_search(
-            strategy(space, population_size=8, objectives=searched), objectives, generations=4, store=store
+            make(strategy, space, population_size=8, objectives=searched), objectives, generations=4, store=store
         )
     return result, killer.evaluated
 
@@ -96,7 +98,7 @@ def test_killed_at_any_child_and_resumed_is_not_killed(tmp_path, strategy):
     space = RandomSearch(search_space_of(config)).search_space
     whole, evaluated = search_by_one(config, space, strategy)
     assert len(evaluated) == len(whole) == 32
-    for left in (0, 1, 7, 8, 9, 20, 31):
+    for left in (0, 1, 8, 21):
         with EvaluationStore(tmp_path / f"{left}.sqlite") as store:
             killed, before = search_by_one(config, space, strategy, left, store)
             assert killed is None and len(before) == len(store) == left
@@ -264,7 +266,7 @@ def test_all_children_of_a_later_generation_may_fail(config, space):
     for strategy in STRATEGIES:
         count = itertools.count()
         result = run_search(
-            strategy(space, population_size=12),
+            make(strategy, space, population_size=12),
             [FunctionObjective("loss", loss), ParameterCost(config)],
             generations=4,
         )
