@@ -21,7 +21,7 @@ Search a trained supernet for the child of least dev loss within limits on param
         --max_parameters 2500000 --max_latency_ms 8 --population_size 32 --generations 15 --output_dir search
 
 `search/` then holds every child that was evaluated (`result.parquet`, `search.json`), the measured latency of each
-operator (`latency_table.json`), the Pareto plot (`pareto.png`), the child that was chosen (`chosen.json`) and its
+operator (`latency_table.json`), plots (`pareto.png`, `search.png`), the child that was chosen (`chosen.json`) and its
 model (`child/`). A search that was killed goes on with `--resume`, and ends as it would have. With several processes
 (`accelerate launch`), each evaluates its share of the dev data.
 The options can also come from one `.json` or `.yaml` file: `python examples/search_architecture.py options.yaml`.
@@ -48,20 +48,27 @@ from hf_supernet.export import CardFacts, export_child
 from hf_supernet.files import write_json
 from hf_supernet.loading import load_config, naming_damaged_weights
 from hf_supernet.local_paths import public_name
-from hf_supernet.plotting import plot_pareto
+from hf_supernet.plotting import plot_pareto, plot_search
 from hf_supernet.scripts import parse_arguments, run_script, set_up_accelerate_logging
 from hf_supernet.search import (
+    LOSS,
+    AdditiveCost,
     Constraint,
     EvaluationStore,
     EvolutionarySearch,
     LatencyCost,
     LatencySettings,
     LatencyTable,
+    LINASSearch,
     MultiplyAddCost,
+    NSGA2Search,
+    Objective,
     ParameterCost,
+    ProgressiveSearch,
     RandomSearch,
     SearchResult,
     SearchStrategy,
+    ShrinkingSearch,
     check_device,
     check_same_settings,
     describe_device,
@@ -77,7 +84,18 @@ from hf_supernet.training.settings import find_settings
 
 logger = get_logger(__name__)
 
-STRATEGIES = {strategy.name: strategy for strategy in (EvolutionarySearch, RandomSearch)}
+STRATEGIES = {
+    strategy.name: strategy
+    for strategy in (
+        EvolutionarySearch,
+        LINASSearch,
+        NSGA2Search,
+        ProgressiveSearch,
+        RandomSearch,
+        ShrinkingSearch,
+    )
+}
+OBJECTIVES = ("loss", "parameters", "multiply_adds", "latency")
 LATENCY_TABLE_NAME = "latency_table.json"
 
 
@@ -136,6 +154,18 @@ class SearchArguments:
     strategy: str = field(
         default=EvolutionarySearch.name, metadata={"help": "How to search.", "choices": sorted(STRATEGIES)}
     )
+    objectives: list[str] = field(
+        default_factory=lambda: ["loss"],
+        metadata={
+            "help": f"What to search for: one or, with nsga2, linas and others, several of {', '.join(OBJECTIVES)}."
+        },
+    )
+    choose: str = field(
+        default="best",
+        metadata={
+            "help": "Which child to export: the best in the first objective, the knee of the front, or its name."
+        },
+    )
     population_size: int = field(default=32, metadata={"help": "Children evaluated in a generation."})
     generations: int = field(default=15, metadata={"help": "Number of generations."})
     seed: int = field(default=42, metadata={"help": "Seed of the search."})
@@ -155,6 +185,8 @@ class SearchArguments:
     def __post_init__(self):
         if self.generations < 1:
             raise ValueError(f"`generations` must be at least 1, got {self.generations}.")
+        if unknown := [name for name in self.objectives if name not in OBJECTIVES]:
+            raise ValueError(f"`objectives` are some of {', '.join(OBJECTIVES)}; got {', '.join(unknown)}.")
         if self.max_latency_ms is not None and not 0 < self.max_latency_ms < float("inf"):
             raise ValueError(f"`max_latency_ms` must be a positive number, got {self.max_latency_ms}.")
 
@@ -229,17 +261,31 @@ def measure_latencies(settings: LatencySettings, config: SupernetBertConfig, acc
     return from_main_process(table)
 
 
+def known_costs(
+    data_args: DataArguments, config: SupernetBertConfig, table: LatencyTable | None
+) -> dict[str, AdditiveCost]:
+    """The cost models; without a table, those that are known then."""
+    costs = [ParameterCost(config), MultiplyAddCost(config, data_args.max_seq_length)]
+    return {cost.name: cost for cost in costs + ([] if table is None else [LatencyCost(config, table)])}
+
+
 def make_strategy(
-    search_args: SearchArguments, config: SupernetBertConfig, table: LatencyTable | None
+    search_args: SearchArguments, config: SupernetBertConfig, costs: dict[str, AdditiveCost]
 ) -> SearchStrategy:
-    """The strategy with its limits; without a table, with those that are known then."""
-    constraints = []
-    if search_args.max_parameters is not None:
-        constraints.append(Constraint(ParameterCost(config), maximum=search_args.max_parameters))
-    if search_args.max_latency_ms is not None and table is not None:
-        constraints.append(Constraint(LatencyCost(config, table), maximum=search_args.max_latency_ms / 1e3))
+    """The strategy with its limits and objectives, as far as their costs are known."""
+    limits = {"parameters": search_args.max_parameters, "latency": search_args.max_latency_ms}
+    scales = {"parameters": 1, "latency": 1e-3}
+    constraints = [
+        Constraint(costs[name], maximum=limit * scales[name])
+        for name, limit in limits.items()
+        if limit is not None and name in costs
+    ]
+    objectives = [LOSS if name == "loss" else costs.get(name, Objective(name)) for name in search_args.objectives]
+    strategy, options = STRATEGIES[search_args.strategy], {}
+    if strategy is ShrinkingSearch:
+        options["bin_costs"] = [costs[name] for name in limits if name in costs]
     space = SearchSpace.from_config(config)
-    return STRATEGIES[search_args.strategy](space, constraints, search_args.population_size, search_args.seed)
+    return strategy(space, constraints, search_args.population_size, search_args.seed, objectives, **options)
 
 
 def from_main_process(value: Any) -> Any:
@@ -273,9 +319,15 @@ def format_children(table: pd.DataFrame) -> str:
     return shown.to_string(index=False)
 
 
-def describe_chosen(result: SearchResult, table: LatencyTable, config: SupernetBertConfig) -> dict[str, Any]:
-    """The best child's figures; its latency is measured again, as a whole, beside what the table predicts."""
-    best = result.best()
+def choose(result: SearchResult, choice: str) -> pd.Series:
+    """The row of the child to export."""
+    if choice == "best":
+        return result.best()
+    return result.knee() if choice == "knee" else result.row(choice)
+
+
+def describe_chosen(best: pd.Series, table: LatencyTable, config: SupernetBertConfig) -> dict[str, Any]:
+    """The chosen child's figures; its latency is measured again, as a whole, beside what the table predicts."""
     settings = table.settings
     chosen = {
         "architecture": best["architecture"],
@@ -336,8 +388,9 @@ def write_outputs(
     search_args: SearchArguments,
 ) -> dict[str, Any]:
     output_dir = Path(search_args.output_dir)
-    chosen = describe_chosen(result, table, model.config)
+    chosen = describe_chosen(choose(result, search_args.choose), table, model.config)
     plot_pareto(result, output_dir / "pareto.png", chosen["architecture"])
+    plot_search(result, output_dir / "search.png")
     facts = card_facts(result, chosen, table, search_args)
     export_child(model, chosen["architecture"], output_dir / "child", tokenizer=tokenizer, facts=facts)
     write_json(output_dir / "chosen.json", chosen)
@@ -358,7 +411,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     table = find_latency_table(search_args, config, accelerator)
     if table is None:
         check_device(settings.device)
-    strategy = make_strategy(search_args, config, table)
+    strategy = make_strategy(search_args, config, known_costs(data_args, config, table))
     tokenizer = AutoTokenizer.from_pretrained(
         model_args.tokenizer_name or model_args.supernet, **model_args.hub_options()
     )
@@ -367,18 +420,14 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         batches = load_dev_batches(data_args, tokenizer)
     if table is None:
         table = measure_latencies(settings, config, accelerator)
-        strategy = make_strategy(search_args, config, table)
+    costs = known_costs(data_args, config, table)
+    strategy = make_strategy(search_args, config, costs)
     fingerprints = {
         "supernet": fingerprint(model.state_dict().values()),
         "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
     }
     share = batches[accelerator.process_index :: accelerator.num_processes]
-    objectives = [
-        dev_loss(Evaluator(model, share, accelerator.autocast), fingerprints),
-        ParameterCost(config),
-        MultiplyAddCost(config, data_args.max_seq_length),
-        LatencyCost(config, table),
-    ]
+    objectives = [dev_loss(Evaluator(model, share, accelerator.autocast), fingerprints), *costs.values()]
     store = open_store(search_args, search_settings(strategy, objectives), accelerator)
     if accelerator.is_main_process:
         table.save(Path(search_args.output_dir) / LATENCY_TABLE_NAME)

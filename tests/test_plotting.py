@@ -11,10 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from hf_supernet.plotting import plot_pareto, plot_training_losses
+from hf_supernet.plotting import history_panel, operator_panel, plot_pareto, plot_search, plot_training_losses
+from hf_supernet.search import SearchResult
 
 from .search.test_result import make_result
 
@@ -71,3 +73,54 @@ def test_pareto_of_what_is_not_there(tmp_path):
     with pytest.raises(ValueError, match="needs one of the columns parameters, latency; this result has architecture"):
         plot_pareto(result, tmp_path / "plot.png")
     assert not list(tmp_path.iterdir())
+
+
+# ---- How a search went ----
+
+
+def made_up_search(objectives: dict[str, str]) -> SearchResult:
+    table = pd.DataFrame(
+        {
+            "architecture": ["A4-I", "F37-I", "A4-F37", "C3-C3", "F37-F37", "A4-C3"],
+            "loss": [3.0, float("nan"), 2.0, 2.5, 4.0, 1.0],
+            "accuracy": [0.3, 0.5, 0.4, 0.2, 0.1, 0.6],
+            "generation": [0, 0, 1, 1, 2, 2],
+        }
+    )
+    described = {name: {"direction": direction} for name, direction in objectives.items()}
+    return SearchResult(table, {"settings": {"objectives": objectives}, "objectives": described})
+
+
+@pytest.mark.parametrize(
+    ("objectives", "name", "values"),
+    [
+        ({"loss": "minimise"}, "best loss", [3.0, 2.0, 1.0]),
+        ({"accuracy": "maximise"}, "best accuracy", [0.5, 0.5, 0.6]),
+        # The reference is (3, 0.3), what the only child of the first generation with both values has.
+        ({"loss": "minimise", "accuracy": "maximise"}, "hypervolume", [0.0, 0.1, 0.6]),
+    ],
+)
+def test_history(objectives, name, values):
+    panel = history_panel(made_up_search(objectives))
+    assert list(panel.table) == ["children evaluated", name]
+    assert panel.table["children evaluated"].tolist() == [2, 4, 6]
+    assert panel.table[name].tolist() == pytest.approx(values)
+    assert f"to {values[-1]:.4g} with 6." in panel.description
+
+
+def test_map_of_operators():
+    panel = operator_panel(made_up_search({"loss": "minimise"}))
+    assert list(panel.table) == ["layer", "A4", "C3", "F37", "I"]
+    # Of five children with a loss; the second row is the second layer.
+    assert panel.table.iloc[0].tolist() == pytest.approx([0, 0.6, 0.2, 0.2, 0])
+    assert panel.table.iloc[1].tolist() == pytest.approx([1, 0, 0.4, 0.4, 0.2])
+    assert "A4 in 0 (60%)" in panel.description
+
+
+def test_history_and_map_are_drawn(tmp_path):
+    plot_search(made_up_search({"loss": "minimise"}), tmp_path / "search.png")
+    assert panels(tmp_path / "search.png") == 2
+    failed = made_up_search({"loss": "minimise"})
+    failed.table["loss"] = float("nan")
+    with pytest.raises(ValueError, match="None of the 6 children evaluated has a value"):
+        operator_panel(failed)

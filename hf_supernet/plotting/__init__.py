@@ -15,6 +15,7 @@
 
 from .panels import Panel, render_panel, write_panels
 from .search import pareto_panels, plot_pareto
+from .search_history import history_panel, operator_panel, plot_search
 from .training import anchor_panels, architecture_panels, loss_panels, plot_training_losses
 
 
@@ -22,9 +23,12 @@ __all__ = [
     "Panel",
     "anchor_panels",
     "architecture_panels",
+    "history_panel",
     "loss_panels",
+    "operator_panel",
     "pareto_panels",
     "plot_pareto",
+    "plot_search",
     "plot_training_losses",
     "render_panel",
     "write_panels",

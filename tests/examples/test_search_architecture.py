@@ -27,7 +27,7 @@ import torch
 from accelerate.state import AcceleratorState, GradientState
 from transformers import AutoModelForMaskedLM, BertTokenizer
 
-from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet import Operator, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.search import LatencyTable, ParameterCost, SearchResult, describe_device
 
 
@@ -91,7 +91,16 @@ def finished(inputs, tmp_path_factory) -> Path:
 
 
 def test_outputs(inputs, finished):
-    names = ["chosen.json", "child", "evaluations.sqlite", "latency_table.json", "pareto.png", "result.parquet", "search.json"]
+    names = [
+        "chosen.json",
+        "child",
+        "evaluations.sqlite",
+        "latency_table.json",
+        "pareto.png",
+        "result.parquet",
+        "search.json",
+        "search.png",
+    ]
     assert sorted(path.name for path in finished.iterdir()) == sorted(names)
     result = SearchResult.load(finished)
     chosen = json.loads((finished / "chosen.json").read_text())
@@ -137,9 +146,9 @@ def test_limits_are_kept_and_printed(inputs, finished, tmp_path, capsys):
     assert "The best of 18 children" in printed and "latency (ms)" in printed
 
 
-@pytest.mark.parametrize("strategy", ["evolutionary", "random"])
+@pytest.mark.parametrize("strategy", sorted(search_architecture.STRATEGIES))
 def test_resume_ends_as_an_uninterrupted_search(inputs, finished, tmp_path, strategy):
-    options = {"strategy": strategy, "latency_table": finished / "latency_table.json"}
+    options = {"strategy": strategy, "latency_table": finished / "latency_table.json", "population_size": 3}
     search_architecture.main(arguments(inputs, tmp_path / "whole", **options))
     _states_reset()
     search_architecture.main(arguments(inputs, tmp_path / "search", generations=1, **options))
@@ -147,6 +156,22 @@ def test_resume_ends_as_an_uninterrupted_search(inputs, finished, tmp_path, stra
     search_architecture.main(arguments(inputs, tmp_path / "search", resume=True, **options))
     for name in ("result.parquet", "search.json"):
         assert (tmp_path / "search" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_several_objectives_and_the_knee(inputs, finished, tmp_path):
+    options = {"strategy": "linas", "latency_table": finished / "latency_table.json"}
+    argv = [*arguments(inputs, tmp_path / "search", **options), "--objectives", "loss", "latency"]
+    knee = search_architecture.main([*argv, "--choose", "knee"])
+    result = SearchResult.load(tmp_path / "search")
+    assert result.searched == ["loss", "latency"] and knee["architecture"] == result.knee()["architecture"]
+    assert {row["objective"] for row in result.info["predictors"]} == {"loss"}
+    # Any row is exported afterwards, without evaluating anything.
+    _states_reset()
+    other = result.table["architecture"].iloc[-1]
+    chosen = search_architecture.main([*argv, "--resume", "--choose", other])
+    assert chosen["architecture"] == other
+    child = AutoModelForMaskedLM.from_pretrained(tmp_path / "search" / "child")
+    assert "-".join(op.code for op in map(Operator.from_string, child.config.operators)) == other
 
 
 def _states_reset():
@@ -193,6 +218,7 @@ def test_a_json_file_of_options(inputs, finished, tmp_path):
             ValueError,
             "`max_latency_ms` must be a positive .* got inf",
         ),
+        ({"objectives": "los"}, ValueError, "`objectives` are some of loss, parameters, .*; got los"),
         ({"generations": 0}, ValueError, "`generations` must be at least 1"),
         ({"population_size": 0}, ValueError, "`population_size` must be at least 1"),
         ({"latency_table": None, "max_latency_ms": 1e-6}, ValueError, r"this space reaches [\d.]+ ms latency"),
