@@ -25,9 +25,10 @@ from .cost_models import AdditiveCost
 
 class PathEncoding:
     """
-    Architectures as rows of integers: for each layer, the position of its operator among the candidates.
+    Architectures as rows of integers: for each layer, the position of its operator among the candidates; in front of
+    them, where hidden sizes are searched, the position of its hidden size.
 
-    Rows are arrays of shape `(number of architectures, number of layers)` and type int64.
+    Rows are arrays of shape `(number of architectures, number of columns)` and type int64.
 
     Args:
         feasible ([`FeasibleSpace`]):
@@ -38,24 +39,38 @@ class PathEncoding:
         self.feasible = feasible
         self.search_space: SearchSpace = feasible.search_space
         self.candidates = self.search_space.candidates
-        self.sizes = np.array([len(row) for row in self.candidates])
+        self.hidden_sizes = self.search_space.hidden_sizes
+        self._front = 1 if self.hidden_sizes else 0
+        """The number of columns in front of the layers."""
+        sizes = [len(self.hidden_sizes)] * self._front + [len(row) for row in self.candidates]
+        self.sizes = np.array(sizes)
+        """The number of values of each column."""
         self._positions = [{operator: index for index, operator in enumerate(row)} for row in self.candidates]
         self._starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
         layers = range(len(self.candidates))
         identities = [self.search_space.identity_index(layer) for layer in layers]
-        self.identities = np.array([-1 if index is None else index for index in identities])
-        """The position of the identity in each layer, -1 where it is no candidate."""
+        self.identities = np.array([-1] * self._front + [-1 if index is None else index for index in identities])
+        """The position of the identity in each column, -1 where it is no candidate."""
         self.ends = self.search_space.identity_placement == "end"
 
     def encode(self, architectures: Sequence[Architecture]) -> np.ndarray:
         """The rows of some architectures."""
-        rows = [[row[item] for row, item in zip(self._positions, path, strict=True)] for path in architectures]
-        return np.array(rows, dtype=np.int64).reshape(-1, len(self.candidates))
+        rows = [
+            [
+                *([self.hidden_sizes.index(path.hidden_size)] if self._front else ()),
+                *(row[item] for row, item in zip(self._positions, path, strict=True)),
+            ]
+            for path in architectures
+        ]
+        return np.array(rows, dtype=np.int64).reshape(-1, len(self.sizes))
 
     def decode(self, rows: np.ndarray) -> list[Architecture]:
         """The architectures of some rows."""
         return [
-            Architecture(tuple(c[index] for c, index in zip(self.candidates, row, strict=True)))
+            Architecture(
+                tuple(c[index] for c, index in zip(self.candidates, row[self._front :], strict=True)),
+                self.hidden_sizes[row[0]] if self._front else None,
+            )
             for row in rows.tolist()
         ]
 
@@ -66,7 +81,7 @@ class PathEncoding:
         return encoded
 
     def depths(self, rows: np.ndarray) -> np.ndarray:
-        """The number of operators that are no identity."""
+        """The number of columns up to the identities at the end: of operators that are none, and the hidden size."""
         return (rows != self.identities).sum(axis=1)
 
     # Costs and constraints
@@ -76,8 +91,12 @@ class PathEncoding:
         return self._sums(rows, cost) / cost.scale
 
     def _sums(self, rows: np.ndarray, cost: AdditiveCost) -> np.ndarray:
-        flat = np.array([value for row in cost.table.costs for value in row], dtype=np.int64)
-        return cost.table.base + flat[self._starts + rows].sum(axis=1)
+        tables = cost.table.tables if self._front else (cost.table,)
+        flat = np.array([[value for row in table.costs for value in row] for table in tables], dtype=np.int64)
+        table = rows[:, 0] if self._front else np.zeros(len(rows), dtype=np.int64)
+        starts = self._starts[self._front :] - (self.sizes[0] if self._front else 0)
+        base = np.array([table.base for table in tables], dtype=np.int64)
+        return base[table] + flat[table[:, None], starts + rows[:, self._front :]].sum(axis=1)
 
     def violations(self, rows: np.ndarray) -> np.ndarray:
         """The sum of what the constraints are missed by, as shares of the limits; 0 where all are kept."""
@@ -99,7 +118,7 @@ class PathEncoding:
 
     def cross(self, one: np.ndarray, two: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """
-        A child of each pair of rows: each layer from one of the two, at random. With identities only at the end, it has
+        A child of each pair of rows: each column from one of the two, at random. With identities only at the end, it has
         the depth of one of them, and in front of that no identity.
         """
         children = np.where(generator.random(one.shape) < 0.5, one, two)
@@ -112,7 +131,7 @@ class PathEncoding:
 
     def mutate(self, rows: np.ndarray, probability: float, generator: np.random.Generator) -> np.ndarray:
         """
-        Changes each searched layer with `probability`, and one layer at least, to another candidate. With identities
+        Changes each searched column with `probability`, and one at least, to another value. With identities
         only at the end, a change to or from an identity is a change of the depth, by one.
         """
         searched = self.sizes > 1
@@ -126,7 +145,7 @@ class PathEncoding:
         return self._legal(rows, mutated) if self.ends else mutated
 
     def neighbours(self, rows: np.ndarray) -> np.ndarray:
-        """All rows of the space that differ from one of `rows` in one layer, without those that come twice."""
+        """All rows of the space that differ from one of `rows` in one column, without those that come twice."""
         layers = np.repeat(np.arange(len(self.sizes)), self.sizes)
         values = np.concatenate([np.arange(size) for size in self.sizes])
         changed = np.repeat(rows[:, None, :], len(layers), axis=1)
@@ -148,7 +167,7 @@ class PathEncoding:
         is_inside = layers < depths[:, None]
         shorter = (identity & is_inside).any(axis=1)
         deeper = (~identity & ~is_inside).any(axis=1) & ~shorter
-        least = self.search_space.minimum_depth
+        least = self.search_space.minimum_depth + self._front
         depths = np.maximum(depths - shorter, least) + deeper
         # In front of the end no identity: what was there, or the next candidate where an identity was.
         repaired = np.where(identity, before, mutated)
@@ -157,7 +176,7 @@ class PathEncoding:
         return self._ended(repaired, depths)
 
     def _deepest(self) -> int:
-        """How many layers there are in front of the first that can only be an identity."""
+        """How many columns there are in front of the first that can only be an identity."""
         only = np.flatnonzero((self.sizes == 1) & (self.identities == 0))
         return int(only[0]) if len(only) else len(self.sizes)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ..architecture import Architecture
 from ..constrained_sampling import CostTable
 from ..search_space import SearchSpace
 from .constraints import Constraint
@@ -71,8 +72,10 @@ class ProgressiveSearch(SurrogateSearch):
             raise ValueError(f"`steps` must be at least 1, got {steps}.")
         super().__init__(search_space, constraints, population_size, seed, objectives)
         self.steps = steps
-        operators = CostTable.from_function(search_space, lambda operator: int(operator.kind != "identity"))
-        simplest = self.feasible.repair(search_space.cheapest(operators), self._draws)
+        layers = search_space.operator_space
+        depth = CostTable.from_function(layers, lambda operator: int(operator.kind != "identity"))
+        size = min(search_space.hidden_sizes, default=None)
+        simplest = self.feasible.repair(Architecture(layers.cheapest(depth).operators, size), self._draws)
         self._simplest = self.encoding.encode([simplest])
         self._step = 0
 
@@ -81,7 +84,7 @@ class ProgressiveSearch(SurrogateSearch):
         return super().settings | {"steps": self.steps}
 
     def complexity(self, rows: np.ndarray) -> np.ndarray:
-        """The number of layers in which rows differ from the simplest child."""
+        """The number of layers in which rows differ from the simplest child; a hidden size counts as one."""
         return (rows != self._simplest).sum(axis=1)
 
     def first_rows(self) -> np.ndarray:
@@ -107,7 +110,7 @@ class ProgressiveSearch(SurrogateSearch):
 
     def _limit(self) -> int:
         """The greatest complexity of this step."""
-        return math.ceil(len(self.search_space) * min(self._step, self.steps) / self.steps)
+        return math.ceil(len(self.encoding.sizes) * min(self._step, self.steps) / self.steps)
 
     def _best(self, rows: np.ndarray, count: int) -> np.ndarray:
         if not len(rows):

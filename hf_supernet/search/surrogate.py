@@ -59,7 +59,7 @@ class SurrogateSearch(SearchStrategy):
         super().__init__(search_space, constraints, population_size, seed, objectives)
         self.encoding = PathEncoding(self.feasible)
         self.generator = np.random.default_rng(seed)
-        self.measured = np.empty((0, len(search_space)), dtype=np.int64)
+        self.measured = np.empty((0, len(self.encoding.sizes)), dtype=np.int64)
         """The rows of all children that were told, as of [`PathEncoding`]."""
         self.values = np.empty((0, len(self.objectives)))
         """Their objectives, to be minimised; rows of NaN for those that failed."""

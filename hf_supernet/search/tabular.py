@@ -97,6 +97,8 @@ class TabularBenchmark:
         costs: Sequence[AdditiveCost],
         info: Mapping[str, Any] | None = None,
     ):
+        if search_space.hidden_sizes:
+            raise ValueError("A tabular benchmark is of a space with one hidden size; this one has several.")
         names = [str(architecture) for architecture in search_space]
         if sorted(names) != sorted(table["architecture"]):
             raise ValueError(

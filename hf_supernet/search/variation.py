@@ -75,16 +75,17 @@ def recombine(
     search_space: SearchSpace, one: Architecture, two: Architecture, generator: random.Random
 ) -> Architecture:
     """
-    A child of two architectures: each layer from one of them, at random.
+    A child of two architectures: each layer from one of them, at random, and the hidden size, where that is searched.
 
     With identities only at the end, it has the depth of one of the two, and in front of that no identity.
     """
+    size = generator.choice((one, two)).hidden_size if search_space.hidden_sizes else None
     if search_space.identity_placement == "anywhere":
-        return Architecture(tuple(generator.choice(pair) for pair in zip(one, two, strict=True)))
+        return Architecture(tuple(generator.choice(pair) for pair in zip(one, two, strict=True)), size)
     depth = sum(operator != IDENTITY for operator in generator.choice((one, two)))
     pairs = [[item for item in pair if item != IDENTITY] for pair in zip(one, two, strict=True)]
     operators = tuple(generator.choice(pair) for pair in pairs[:depth])
-    return Architecture(operators + (IDENTITY,) * (len(one) - depth))
+    return Architecture(operators + (IDENTITY,) * (len(one) - depth), size)
 
 
 class LayerCrossover(Crossover):
@@ -100,9 +101,19 @@ class LayerCrossover(Crossover):
         return problem.encode(children)[None]
 
 
+def _change_once(search_space: SearchSpace, architecture: Architecture, generator: random.Random) -> Architecture:
+    others = [size for size in search_space.hidden_sizes if size != architecture.hidden_size]
+    if others and generator.randrange(len(search_space) + 1) == 0:
+        return Architecture(architecture.operators, generator.choice(others))
+    if search_space.operator_space.num_paths() == 1:  # only the hidden size is searched
+        return architecture
+    return search_space.mutate(architecture, 1, generator)
+
+
 class StepwiseMutation(Mutation):
     """
-    Changes one operator after the other, each time to a random neighbour in the search space.
+    Changes one operator after the other, each time to a random neighbour in the search space. Where hidden sizes are
+    searched, they have the share of one layer in the changes.
 
     Args:
         probability (`float`):
@@ -121,7 +132,7 @@ class StepwiseMutation(Mutation):
         mutated = []
         for architecture, count in zip(problem.decode(X), steps, strict=True):
             for _ in range(count):
-                architecture = problem.search_space.mutate(architecture, 1, generator)
+                architecture = _change_once(problem.search_space, architecture, generator)
             mutated.append(architecture)
         return problem.encode(mutated)
 

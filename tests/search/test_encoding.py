@@ -16,15 +16,21 @@ import random
 import numpy as np
 import pytest
 
-from hf_supernet.search import FeasibleSpace, LatencyCost, ParameterCost
+from hf_supernet.search import Constraint, FeasibleSpace, MultiplyAddCost, ParameterCost
 from hf_supernet.search.encoding import PathEncoding, row_keys
 from hf_supernet.search_space import SearchSpace
 
-from .test_constraints import both_constraints
-from .test_latency import made_up_table
+from .conftest import tiny_config
 
 
 UNEVEN = [["attention-4"], ["identity", "attention-2", "convolution-3"], ["feed_forward-64", "identity"], ["identity"]]
+
+
+@pytest.fixture(params=[None, [32, 48, 64]], ids=["one size", "three sizes"])
+def space(request, config) -> SearchSpace:
+    """The space of the configuration, with and without hidden sizes to search."""
+    space = SearchSpace.from_config(config)
+    return SearchSpace(space.candidates, space.identity_placement, request.param)
 
 
 @pytest.fixture
@@ -53,15 +59,23 @@ def test_round_trip_and_one_hot(encoding, uneven):
         paths = item.decode(rows)
         assert (item.encode(paths) == rows).all()
         np.testing.assert_array_equal(item.one_hot(rows), [item.search_space.encode(path) for path in paths])
-    assert encoding.encode([]).shape == (0, 6)
+    assert encoding.encode([]).shape == (0, 6 + bool(encoding.hidden_sizes))
 
 
-def test_costs_and_violations(config, space):
-    constraints = both_constraints(config, 0.4)
-    encoding = PathEncoding(FeasibleSpace(space, constraints))
+@pytest.mark.parametrize("hidden_sizes", [None, [16, 32]])
+def test_costs_and_violations(hidden_sizes):
+    sliced = (
+        {"weight_sharing": "sliced", "attention_head_size": 8, "hidden_sizes": hidden_sizes} if hidden_sizes else {}
+    )
+    config = tiny_config(**sliced)
+    costs = [ParameterCost(config), MultiplyAddCost(config, 11)]
+    space = costs[0].search_space
+    drawn_costs = sorted(costs[0](space.sample(random.Random(seed))) for seed in range(99))
+    constraint = Constraint(costs[0], drawn_costs[10], drawn_costs[60])
+    encoding = PathEncoding(FeasibleSpace(space, [constraint]))
     rows = drawn(encoding)
     paths = encoding.decode(rows)
-    for cost in (ParameterCost(config), LatencyCost(config, made_up_table(config))):
+    for cost in costs:
         np.testing.assert_allclose(encoding.costs(rows, cost), [cost(path) for path in paths], rtol=1e-12)
     violations = [encoding.feasible.violation(path) for path in paths]
     np.testing.assert_allclose(encoding.violations(rows), violations, rtol=1e-9)
@@ -78,7 +92,7 @@ def test_children_are_legal_and_have_every_operator_from_a_parent(encoding, unev
 
 
 def test_both_parents_contribute(encoding):
-    one, two = np.zeros((300, 6), dtype=int), np.ones((300, 6), dtype=int)
+    one, two = (np.full((300, len(encoding.sizes)), value) for value in (0, 1))
     share = encoding.cross(one, two, np.random.default_rng(0)).mean()
     assert 0.45 < share < 0.55
 
@@ -106,11 +120,11 @@ def _depth(space):
 
 
 def test_strength_of_mutations(encoding):
-    rows = np.zeros((2000, 6), dtype=np.int64)
+    rows = np.zeros((2000, len(encoding.sizes)), dtype=np.int64)
     one = (encoding.mutate(rows, 0.0, np.random.default_rng(0)) != rows).sum(axis=1)
     assert one.max() == 1
     many = (encoding.mutate(rows, 0.5, np.random.default_rng(0)) != rows).sum(axis=1)
-    assert 2.2 < many.mean() < 3.3
+    assert 2.2 < many.mean() < 3.8
 
 
 def test_neighbours_are_those_of_the_space(encoding, uneven):

@@ -115,6 +115,23 @@ def test_a_small_space_is_used_up(strategy):
     assert result.best()["loss"] == min(map(evaluator.loss, space))
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_hidden_sizes_are_searched_too(strategy):
+    config = tiny_config(weight_sharing="sliced", attention_head_size=8, hidden_sizes=[16, 24, 32])
+    parameters = ParameterCost(config)
+    space = parameters.search_space
+    draws = sorted(parameters(space.sample(random.Random(seed))) for seed in range(99))
+    evaluator = TabularEvaluator(space)
+    search = make(strategy, space, [Constraint(parameters, maximum=draws[70])], population_size=12)
+    table = run_search(search, [dev_loss(evaluator), parameters], generations=4).table
+    assert len(table) == 48 == len(set(evaluator.evaluated)) and all(item in space for item in evaluator.evaluated)
+    assert (table["parameters"] <= draws[70]).all() and {item.hidden_size for item in evaluator.evaluated} == {
+        16,
+        24,
+        32,
+    }
+
+
 def test_a_space_of_one_architecture():
     config = tiny_config(candidate_operators=["attention-4"], num_hidden_layers=3)
     assert [str(row) for row in search(config, constraints=[]).table["architecture"]] == ["A4-A4-A4"]
