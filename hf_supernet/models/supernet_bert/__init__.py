@@ -12,5 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 from .configuration_supernet_bert import *
+from .encoder import *
 from .importance import *
 from .modeling_supernet_bert import *
+from .modeling_supernet_bert_heads import *

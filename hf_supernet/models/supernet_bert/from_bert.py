@@ -33,12 +33,8 @@ from ...architecture import Architecture
 from ..bert_weights import MASKED_LM_HEAD_PREFIX, OPERATOR_NAMES, bert_sublayer
 from ..searched_bert.configuration_searched_bert import Operator
 from .configuration_supernet_bert import SupernetBertConfig
-from .modeling_supernet_bert import (
-    SupernetBertForMaskedLM,
-    SupernetBertForSequenceClassification,
-    SupernetBertModel,
-    SupernetBertPreTrainedModel,
-)
+from .modeling_supernet_bert import SupernetBertModel, SupernetBertPreTrainedModel
+from .modeling_supernet_bert_heads import SupernetBertForMaskedLM, SupernetBertForSequenceClassification
 
 
 logger = logging.get_logger(__name__)

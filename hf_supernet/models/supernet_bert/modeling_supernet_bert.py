@@ -16,16 +16,11 @@
 import difflib
 import inspect
 from collections.abc import Iterator, Set
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from transformers import initialization as init
-from transformers.modeling_outputs import (
-    BaseModelOutputWithPooling,
-    MaskedLMOutput,
-    SequenceClassifierOutput,
-)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
@@ -36,90 +31,26 @@ from ...architecture import Architecture
 from ...search_space import SearchSpace
 from ..searched_bert.configuration_searched_bert import SearchedBertConfig
 from ..searched_bert.modeling_searched_bert import (
-    MaskedLMMixin,
     SearchedBertEmbeddings,
-    SearchedBertForMaskedLM,
-    SearchedBertForSequenceClassification,
     SearchedBertIdentity,
-    SearchedBertLMPredictionHead,
     SearchedBertModel,
     SearchedBertOperator,
     SearchedBertPooler,
     SearchedBertPreTrainedModel,
-    SequenceClassificationMixin,
-    classifier_dropout,
     prepare_masks,
 )
 from .child_weights import child_weights
 from .configuration_supernet_bert import SupernetBertConfig
-from .sliced import SlicedConvolution, SlicedLinear, build_candidates, slice_weights
+from .encoder import EncoderState, SupernetBertEncoder, SupernetBertNetwork
+from .sliced import SlicedConvolution
 
 
 LIBRARY_KEYWORDS = TransformersKwargs.__optional_keys__ | {"use_cache", "debug_io", "debug_io_dir", "prune_layers"}
 """What any model of the library may be called with, besides its own arguments."""
 
 
-class EncoderState(NamedTuple):
-    """
-    What a layer reads.
-
-    Args:
-        hidden_states (`torch.Tensor` of shape `(batch_size, sequence_length, hidden_size)`):
-            The output of the embeddings, or of a layer.
-        attention_mask (`torch.Tensor`, *optional*):
-            The mask in the form that the attention implementation wants.
-        token_mask (`torch.Tensor` of shape `(batch_size, sequence_length, 1)`, *optional*):
-            1 at real tokens, 0 at padding.
-    """
-
-    hidden_states: torch.Tensor
-    attention_mask: torch.Tensor | None
-    token_mask: torch.Tensor | None
-
-
-class SupernetBertEncoder(nn.Module):
-    """For each layer its candidates, by name: `layer[3]["attention-4"]`."""
-
-    def __init__(self, config: SupernetBertConfig):
-        super().__init__()
-        self.layer = nn.ModuleList(
-            nn.ModuleDict(build_candidates(config, candidates)) for candidates in config.layer_candidates
-        )
-
-    def forward(
-        self,
-        state: EncoderState,
-        architecture: Architecture,
-        start: int = 0,
-        stop: int | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> Iterator[torch.Tensor]:
-        hidden_states, attention_mask, token_mask = state
-        for index in range(start, len(self.layer) if stop is None else stop):
-            operator = self.layer[index][str(architecture[index])]
-            hidden_states = operator(hidden_states, attention_mask, token_mask, **kwargs)
-            yield hidden_states
-
-
-class SupernetBertNetwork(nn.Module):
-    """
-    All but the head of a supernet at one of its smaller hidden sizes: slices of the whole one's embeddings, candidates and
-    pooler. It has no parameters.
-
-    Args:
-        config ([`SupernetBertConfig`]):
-            The supernet's, at this hidden size.
-        whole ([`SupernetBertModel`]):
-            Whose weights these are.
-    """
-
-    def __init__(self, config: SupernetBertConfig, whole: "SupernetBertModel"):
-        super().__init__()
-        with torch.device("meta"):
-            self.embeddings = SearchedBertEmbeddings(config)
-            self.encoder = SupernetBertEncoder(config)
-            self.pooler = SearchedBertPooler(config) if whole.pooler is not None else None
-        slice_weights(self, whole)
+HEAD_KEYWORDS = ("labels", "prediction_positions")
+"""What the pass of a head has as arguments of its own."""
 
 
 class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
@@ -268,7 +199,7 @@ def check_keywords(keywords: Set[str]) -> None:
     """Raises a `TypeError` for one that nothing reads: of a misspelt `architecture`, the default one would run."""
     if not keywords <= LIBRARY_KEYWORDS:
         name = min(keywords - LIBRARY_KEYWORDS)
-        known = [*inspect.signature(SupernetBertForMaskedLM.forward).parameters, "prediction_positions"]
+        known = [*inspect.signature(SupernetBertModel.forward).parameters, *HEAD_KEYWORDS]
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else "Leave it out."
         raise TypeError(f"The forward pass of a supernet has no argument {name!r}. {hint}")
@@ -383,126 +314,4 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
         return self.pool(hidden_states)
 
 
-class SupernetBertHeadMixin:
-    """Adds the architecture to the forward pass of a head, and `narrower_heads`: its slices, by hidden size."""
-
-    def head_for(self, states: torch.Tensor) -> nn.Module:
-        key = str(states.shape[-1])
-        return self.narrower_heads[key] if key in self.narrower_heads else super().head_for(states)
-
-    def forward(
-        self,
-        input_ids: torch.LongTensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
-        position_ids: torch.LongTensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        architecture: Architecture | str | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple | MaskedLMOutput | SequenceClassifierOutput:
-        r"""
-        Args:
-            labels (`torch.Tensor`, *optional*):
-                As for the child with this head.
-            architecture ([`Architecture`] or `str`, *optional*, defaults to `config.default_architecture`):
-                The path to run.
-            kwargs:
-                As for the child with this head (`prediction_positions`, `num_items_in_batch`, ...).
-        """
-        return super().forward(
-            input_ids,
-            attention_mask,
-            token_type_ids,
-            position_ids,
-            inputs_embeds,
-            labels,
-            architecture=architecture,
-            **kwargs,
-        )
-
-
-class SupernetBertNarrowerLMHead(nn.Module):
-    """
-    The masked-LM head at one of the smaller hidden sizes: slices of the whole one. It has no parameters.
-
-    Args:
-        config ([`SupernetBertConfig`]):
-            The supernet's, at this hidden size.
-        whole ([`SearchedBertLMPredictionHead`]):
-            Whose weights these are.
-    """
-
-    def __init__(self, config: SupernetBertConfig, whole: SearchedBertLMPredictionHead):
-        super().__init__()
-        with torch.device("meta"):
-            head = SearchedBertLMPredictionHead(config)
-        self.transform = head.transform
-        self.decoder = head.decoder
-        slice_weights(self, whole)
-
-    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        return self.decoder(self.transform(hidden_states))
-
-
-class SupernetBertForMaskedLM(SupernetBertHeadMixin, MaskedLMMixin, SupernetBertPreTrainedModel):
-    """
-    A supernet with the masked-LM head.
-
-    Example:
-
-    ```python
-    >>> from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
-
-    >>> model = SupernetBertForMaskedLM(SupernetBertConfig(num_hidden_layers=4, hidden_size=64, vocab_size=1000))
-    >>> child = model.extract_child("A4-F1024-C3-F1024")
-    ```
-    """
-
-    child_class = SearchedBertForMaskedLM
-    _tied_weights_keys = {
-        "cls.decoder.weight": "supernet_bert.embeddings.word_embeddings.weight",
-        "cls.decoder.bias": "cls.bias",
-    }
-    head_name = "cls"
-
-    def __init__(self, config: SupernetBertConfig):
-        super().__init__(config)
-        self.supernet_bert = SupernetBertModel(config, add_pooling_layer=False)
-        self.cls = SearchedBertLMPredictionHead(config)
-        self.narrower_heads = nn.ModuleDict(
-            {str(size): SupernetBertNarrowerLMHead(config.slices_at(size), self.cls) for size in config.narrower_sizes}
-        )
-        self.post_init()
-
-
-class SupernetBertForSequenceClassification(
-    SupernetBertHeadMixin, SequenceClassificationMixin, SupernetBertPreTrainedModel
-):
-    """A supernet with a classification or regression head."""
-
-    child_class = SearchedBertForSequenceClassification
-    head_name = "classifier"
-
-    def __init__(self, config: SupernetBertConfig):
-        super().__init__(config)
-        self.num_labels = config.num_labels
-        self.supernet_bert = SupernetBertModel(config)
-        self.dropout = classifier_dropout(config)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        self.narrower_heads = nn.ModuleDict(
-            {
-                str(size): SlicedLinear(self, "classifier", nn.Linear(size, config.num_labels, device="meta"))
-                for size in config.narrower_sizes
-            }
-        )
-        self.post_init()
-
-
-__all__ = [
-    "EncoderState",
-    "SupernetBertForMaskedLM",
-    "SupernetBertForSequenceClassification",
-    "SupernetBertModel",
-    "SupernetBertPreTrainedModel",
-]
+__all__ = ["SupernetBertModel", "SupernetBertPreTrainedModel"]
