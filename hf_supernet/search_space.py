@@ -18,13 +18,13 @@ import hashlib
 import itertools
 import json
 import random
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .architecture import Architecture, to_operator
+from .architecture import Architecture
+from .candidates import IDENTITY_PLACEMENTS, check_hidden_sizes, misplaced_identity, read_candidates
 from .constrained_sampling import ConstrainedSampler, CostTable, constrained_sampler
 from .models.searched_bert.configuration_searched_bert import Operator
 from .path_counting import IDENTITY, PathsAtDistance, check_generator, count_networks, minimum_depth
@@ -33,9 +33,6 @@ from .sized_costs import SizedConstrainedSampler, SizedCostTable, sized_constrai
 
 if TYPE_CHECKING:
     from .models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
-
-
-IDENTITY_PLACEMENTS = ("anywhere", "end")
 
 
 class SearchSpace:
@@ -85,7 +82,7 @@ class SearchSpace:
                 f"`identity_placement` must be one of {', '.join(IDENTITY_PLACEMENTS)}; got {identity_placement!r}."
             )
         self.identity_placement = identity_placement
-        self.candidates = _read_candidates(candidates)
+        self.candidates = read_candidates(candidates)
         self.hidden_sizes = check_hidden_sizes(hidden_sizes or ())
         self._sizes = self.hidden_sizes or (None,)
         self._index = [{operator: index for index, operator in enumerate(row)} for row in self.candidates]
@@ -127,7 +124,7 @@ class SearchSpace:
                 allowed = ", ".join(map(str, self.candidates[layer]))
                 raise ValueError(f"'{architecture}': layer {layer} is {operator}, allowed there are {allowed}.")
         if self.identity_placement == "end":
-            layer = _misplaced_identity(architecture)
+            layer = misplaced_identity(architecture)
             if layer is not None:
                 raise ValueError(
                     f"'{architecture}': the identity of layer {layer} stands in front of another operator, but"
@@ -234,7 +231,7 @@ class SearchSpace:
         ]
         if self.identity_placement == "anywhere":
             return list(changed) + resized
-        return [other for other in changed if _misplaced_identity(other) is None] + resized
+        return [other for other in changed if misplaced_identity(other) is None] + resized
 
     @property
     def searched_layers(self) -> list[int]:
@@ -441,54 +438,11 @@ class SearchSpace:
         return best[1]
 
 
-def check_hidden_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    """
-    The hidden sizes of a search space, as a tuple.
-
-    Raises:
-        ValueError: for one that is not positive or comes twice.
-    """
-    for size in sizes:
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"`hidden_sizes` are positive integers, got {size!r}.")
-    if len(set(sizes)) < len(sizes):
-        raise ValueError(f"`hidden_sizes` names a size twice: {', '.join(map(str, sizes))}.")
-    return tuple(sizes)
-
-
 def _position(block: np.ndarray, of_what: str) -> int:
     """Where the one is among the zeros."""
     if np.count_nonzero(block) != 1 or block.max() != 1:
         raise ValueError(f"The encoding of {of_what} has to be a single one among zeros, got {block}.")
     return int(block.argmax())
-
-
-def _read_candidates(candidates: Sequence[Sequence[Operator | str]]) -> tuple[tuple[Operator, ...], ...]:
-    layers = []
-    for layer, row in enumerate(candidates):
-        if isinstance(row, (str, Operator)):
-            raise ValueError(
-                f"`candidates` is one list a layer, got {str(row)!r} in place of the list of layer {layer}."
-            )
-        if not row:
-            raise ValueError(f"Layer {layer} has no candidate operator; `identity` is one, where it may be left out.")
-        try:
-            operators = tuple(to_operator(operator) for operator in row)
-        except ValueError as error:
-            raise ValueError(f"Layer {layer}: {error}") from error
-        doubles = sorted(str(operator) for operator, number in Counter(operators).items() if number > 1)
-        if doubles:
-            raise ValueError(f"Layer {layer} names a candidate operator twice: {', '.join(doubles)}.")
-        layers.append(operators)
-    if not layers:
-        raise ValueError("A search space has at least one layer; `candidates` is empty.")
-    return tuple(layers)
-
-
-def _misplaced_identity(architecture: Architecture) -> int | None:
-    """The first identity that stands in front of another operator."""
-    pairs = enumerate(itertools.pairwise(architecture))
-    return next((layer for layer, (one, two) in pairs if one == IDENTITY and two != IDENTITY), None)
 
 
 __all__ = ["IDENTITY_PLACEMENTS", "ConstrainedSampler", "CostTable", "SearchSpace", "SizedCostTable"]

@@ -21,7 +21,8 @@ from dataclasses import field
 
 from huggingface_hub.dataclasses import strict
 
-from ...search_space import IDENTITY_PLACEMENTS, SearchSpace, check_hidden_sizes
+from ...candidates import IDENTITY_PLACEMENTS, check_hidden_sizes
+from ...search_space import SearchSpace
 from ..searched_bert.configuration_searched_bert import (
     MAX_LAYERS,
     Operator,
