@@ -202,7 +202,7 @@ def prepare(model_args: ModelArguments, data_args: DataTrainingArguments, traini
     model = load_supernet(model_args, data_args.max_seq_length) if model_args.model_name_or_path else None
     config = model.config if model else new_config(model_args, data_args)
     space = SearchSpace.from_config(config)
-    training_args.build_sampler(space)
+    training_args.build_sampler(space, config)
     training_args.build_alignment(space)
     corpus = data_args.load(training_args.seed, data_args.streaming)
     tokenizer = load_tokenizer(model_args, data_args, training_args, corpus)

@@ -37,6 +37,18 @@ _MAGIC = Paper(
 }""",
 )
 
+_BIGNAS = Paper(
+    "Training the largest, the smallest and random children together, so that they need no training of their own (BigNAS):",
+    """@inproceedings{yu2020bignas,
+  title         = {{BigNAS}: Scaling Up Neural Architecture Search with Big Single-Stage Models},
+  author        = {Yu, Jiahui and Jin, Pengchong and Liu, Hanxiao and Bender, Gabriel and Kindermans, Pieter-Jan and Tan, Mingxing and Huang, Thomas and Song, Xiaodan and Pang, Ruoming and Le, Quoc},
+  booktitle     = {European Conference on Computer Vision},
+  year          = {2020},
+  eprint        = {2003.11142},
+  archiveprefix = {arXiv}
+}""",
+)
+
 PAPERS = {
     "uniform": Paper(
         "Training one uniformly sampled path a step (SPOS):",
@@ -62,6 +74,7 @@ PAPERS = {
     ),
     "gradual": _MAGIC,
     "alignment": _MAGIC,
+    "sandwich": _BIGNAS,
     "distillation": Paper(
         "Learning from a teacher beside the task, as the distillation in NAS-BERT:",
         """@inproceedings{xu2021nasbert,

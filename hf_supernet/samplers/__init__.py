@@ -20,6 +20,7 @@ from .base import ArchitectureSampler
 from .fair import FairSampler
 from .gradual import GradualSampler
 from .gradual_fair import GradualFairSampler
+from .sandwich import SandwichSampler
 from .uniform import UniformSampler
 
 
@@ -87,7 +88,7 @@ def make_sampler(
     return made
 
 
-for _class in (FairSampler, GradualFairSampler, GradualSampler, UniformSampler):
+for _class in (FairSampler, GradualFairSampler, GradualSampler, SandwichSampler, UniformSampler):
     register_sampler(name=_class.name, sampler_class=_class)
 
 
@@ -97,6 +98,7 @@ __all__ = [
     "FairSampler",
     "GradualFairSampler",
     "GradualSampler",
+    "SandwichSampler",
     "UniformSampler",
     "make_sampler",
     "register_sampler",

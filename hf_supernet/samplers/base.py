@@ -15,9 +15,14 @@
 
 import random
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 from ..architecture import Architecture
 from ..search_space import SearchSpace
+
+
+if TYPE_CHECKING:
+    from ..models.supernet_bert import SupernetBertConfig
 
 
 class ArchitectureSampler(ABC):
@@ -55,11 +60,27 @@ class ArchitectureSampler(ABC):
     default_options: dict = {}
     """Options that settings and states leave out at these values: what was saved before there were they still fits."""
 
+    largest: Architecture | None = None
+    """The path that every step trains, and trains first, where there is one; what in-place distillation learns from."""
+
     def __init__(self, search_space: SearchSpace, seed: int = 0):
         if isinstance(seed, bool) or not isinstance(seed, int):
             raise ValueError(f"`seed` is an integer, got {seed!r}.")
         self.search_space = search_space
         self.seed = seed
+
+    @classmethod
+    def options_for(cls, config: "SupernetBertConfig", search_space: SearchSpace) -> dict[str, Any]:
+        """
+        Options that depend on the sizes of the supernet: what [`SupernetTrainer`] passes where its user says nothing else.
+
+        Args:
+            config ([`SupernetBertConfig`]):
+                The supernet's.
+            search_space ([`SearchSpace`]):
+                Its space.
+        """
+        return {}
 
     @abstractmethod
     def sample(self, step: int) -> list[Architecture]:
@@ -142,4 +163,14 @@ def check_anywhere(search_space: SearchSpace, what: str) -> None:
         )
 
 
-__all__ = ["ArchitectureSampler", "check_anywhere", "check_num_paths", "check_step"]
+def check_hidden_size(search_space: SearchSpace, what: str, remedy: str) -> None:
+    """Raises a `ValueError` where the hidden size is searched, which `what` leaves as it is."""
+    if len(search_space.hidden_sizes) > 1:
+        sizes = ", ".join(map(str, search_space.hidden_sizes))
+        raise ValueError(
+            f"{what} changes one operator at a time and never the hidden size, of which this space has several ({sizes}):"
+            f" all but one would stay untrained. {remedy}"
+        )
+
+
+__all__ = ["ArchitectureSampler", "check_anywhere", "check_hidden_size", "check_num_paths", "check_step"]

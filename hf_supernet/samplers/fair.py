@@ -13,10 +13,14 @@
 # limitations under the License.
 """Fair sampling: every candidate of every layer equally often."""
 
+from typing import TypeVar
+
 from ..architecture import Architecture
-from ..models.searched_bert.configuration_searched_bert import Operator
 from ..search_space import SearchSpace
 from .base import ArchitectureSampler, check_anywhere, check_step
+
+
+Choice = TypeVar("Choice")
 
 
 class FairSampler(ArchitectureSampler):
@@ -33,7 +37,8 @@ class FairSampler(ArchitectureSampler):
     The paper has equally many candidates in each layer. Ours goes on to unequal lists: each layer deals one random
     permutation of its candidates after another, across the steps. In a layer with n candidates, m being the largest
     number, each candidate is trained equally often within every n / gcd(m, n) steps; within one step, the numbers of two
-    candidates differ by 2 at the most.
+    candidates differ by 2 at the most. Where the hidden size is searched, it is dealt as the candidates of another layer: each
+    size is trained as often as the others. (Ours too.)
 
     Args:
         search_space ([`SearchSpace`]):
@@ -50,23 +55,23 @@ class FairSampler(ArchitectureSampler):
     def __init__(self, search_space: SearchSpace, seed: int = 0):
         super().__init__(search_space, seed)
         check_anywhere(search_space, "Fair sampling")
-        self.num_paths = max(map(len, search_space.candidates))
+        self.num_paths = max(map(len, (*search_space.candidates, search_space.hidden_sizes)))
 
     def sample(self, step: int) -> list[Architecture]:
         check_step(step)
-        dealt = [self._deal(layer, step) for layer in range(len(self.search_space))]
-        return [Architecture(operators) for operators in zip(*dealt, strict=True)]
+        dealt = [self._deal(layer, candidates, step) for layer, candidates in enumerate(self.search_space.candidates)]
+        sizes = self._deal("hidden_size", self.search_space.hidden_sizes or (None,), step)
+        return [Architecture(operators, size) for operators, size in zip(zip(*dealt, strict=True), sizes, strict=True)]
 
-    def _deal(self, layer: int, step: int) -> list[Operator]:
-        """The operators of one layer in the paths of this step, cut out of an endless row of permutations."""
-        candidates = self.search_space.candidates[layer]
+    def _deal(self, gene: int | str, candidates: tuple[Choice, ...], step: int) -> list[Choice]:
+        """What a layer, or the hidden size, is in the paths of this step: a piece of an endless row of permutations."""
         start = step * self.num_paths
         first, offset = divmod(start, len(candidates))
         last = (start + self.num_paths - 1) // len(candidates)
-        row: list[Operator] = []
+        row: list[Choice] = []
         for block in range(first, last + 1):
             permutation = list(candidates)
-            self.generator(layer, block).shuffle(permutation)
+            self.generator(gene, block).shuffle(permutation)
             row += permutation
         return row[offset : offset + self.num_paths]
 

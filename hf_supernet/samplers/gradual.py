@@ -17,7 +17,7 @@ import math
 
 from ..architecture import Architecture
 from ..search_space import SearchSpace
-from .base import ArchitectureSampler, check_anywhere, check_num_paths, check_step
+from .base import ArchitectureSampler, check_anywhere, check_hidden_size, check_num_paths, check_step
 
 
 LAYER_ORDERS = ("random", "even")
@@ -43,6 +43,9 @@ class GradualSampler(ArchitectureSampler):
     part of the state, so that a resumed run need not replay the chain; asking for an earlier step replays it from the
     first.
 
+    Where the hidden size is searched, a change of it would change every operator at once: the chain keeps it, and only a
+    path that is drawn anew has another one, so that such a space needs a `restart_probability` above 0. (Ours.)
+
     Args:
         search_space ([`SearchSpace`]):
             The space.
@@ -64,7 +67,8 @@ class GradualSampler(ArchitectureSampler):
 
     Raises:
         ValueError: for a number of operators that cannot change, or with which a part of the space is never reached; for
-            an option out of its range; for layers in even order in a space whose identities stand at the end.
+            an option out of its range; for layers in even order in a space whose identities stand at the end; for several
+            hidden sizes without restarts.
     """
 
     name = "gradual"
@@ -150,6 +154,9 @@ class GradualSampler(ArchitectureSampler):
 
     def _check_reach(self) -> None:
         """Some numbers of changes are impossible, and some keep the chain within a part of the space."""
+        if self.restart_probability == 0:
+            remedy = "Set `restart_probability` above 0, or use the 'sandwich', the 'uniform' or the 'fair' sampler."
+            check_hidden_size(self.search_space, "Gradual sampling without restarts", remedy)
         sizes = [len(candidates) for candidates in self.search_space.candidates if len(candidates) > 1]
         changes = self.num_modified
         if isinstance(changes, bool) or not isinstance(changes, int) or not 1 <= changes <= len(sizes):

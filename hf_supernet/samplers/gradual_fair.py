@@ -16,7 +16,7 @@
 from ..architecture import Architecture
 from ..models.searched_bert.configuration_searched_bert import Operator
 from ..search_space import SearchSpace
-from .base import ArchitectureSampler, check_anywhere, check_step
+from .base import ArchitectureSampler, check_anywhere, check_hidden_size, check_step
 
 
 class GradualFairSampler(ArchitectureSampler):
@@ -51,8 +51,8 @@ class GradualFairSampler(ArchitectureSampler):
             The seed of all draws.
 
     Raises:
-        ValueError: for a space whose identities stand at the end, whose layers have unequal numbers of candidates, or
-            fewer than three.
+        ValueError: for a space whose identities stand at the end, whose layers have unequal numbers of candidates or
+            fewer than three, or whose hidden size is searched.
     """
 
     name = "gradual-fair"
@@ -60,6 +60,8 @@ class GradualFairSampler(ArchitectureSampler):
     def __init__(self, search_space: SearchSpace, seed: int = 0):
         super().__init__(search_space, seed)
         check_anywhere(search_space, "Gradual and fair sampling")
+        remedy = "Use the 'sandwich', the 'uniform' or the 'fair' sampler, or 'gradual' with restarts."
+        check_hidden_size(search_space, "Gradual and fair sampling", remedy)
         self._check_sizes()
         layers = search_space.searched_layers
         phases = list(range(len(layers)))
@@ -68,8 +70,8 @@ class GradualFairSampler(ArchitectureSampler):
 
     def sample(self, step: int) -> list[Architecture]:
         check_step(step)
-        layers = range(len(self.search_space))
-        return [Architecture(tuple(self._operator(layer, step) for layer in layers))]
+        operators = tuple(self._operator(layer, step) for layer in range(len(self.search_space)))
+        return [Architecture(operators, next(iter(self.search_space.hidden_sizes), None))]
 
     def _operator(self, layer: int, step: int) -> Operator:
         """What the layer holds at this step."""

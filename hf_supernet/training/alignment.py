@@ -114,7 +114,15 @@ class AlignmentLoss(nn.Module):
 
         Returns:
             `torch.Tensor`: a scalar; without `inputs`, 0 where child and anchor are the same.
+
+        Raises:
+            ValueError: where the two have different hidden sizes.
         """
+        if architecture.hidden_size != anchor.hidden_size:
+            raise ValueError(
+                f"The layer outputs of '{architecture}' and of the anchor '{anchor}' can't be compared: their hidden sizes"
+                " differ. Align children of one hidden size."
+            )
         first = architecture.first_difference(anchor) if inputs is None else 0
         aligned = self.aligned_layers(architecture, anchor)
         behind = {index for index in aligned if index >= first}
@@ -131,7 +139,8 @@ class AlignmentLoss(nn.Module):
                 state = EncoderState(states, *prepare_masks(model.config, states, attention_mask))
             else:
                 embedded = {name: inputs[name] for name in _EMBEDDED if name in inputs}
-                state = model.base_model.embed(**embedded, attention_mask=attention_mask)
+                size = anchor.hidden_size
+                state = model.base_model.embed(**embedded, attention_mask=attention_mask, hidden_size=size)
         targets = model.base_model.run_layers(state, anchor, start=first, stop=max(behind) + 1)
         for index in range(first, max(behind) + 1):
             with torch.no_grad():

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from transformers import TrainingArguments
 
+from ..models.supernet_bert import SupernetBertConfig
 from ..samplers import SAMPLERS, ArchitectureSampler, make_sampler
 from ..search_space import SearchSpace
 from .alignment import AlignmentLoss
@@ -34,10 +35,11 @@ class SupernetTrainingArguments(TrainingArguments):
     Args:
         sampler (`str`, *optional*, defaults to `"uniform"`):
             Which architectures a step trains: `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T),
-            `"gradual-fair"` (ours: [`GradualFairSampler`]), or a name given to [`register_sampler`].
+            `"gradual-fair"` (ours: [`GradualFairSampler`]), `"sandwich"` (BigNAS), or a name given to [`register_sampler`].
         sampler_kwargs (`dict` or `str`, *optional*):
             Options of the sampler, as a dict or as JSON: `num_paths` of [`UniformSampler`]; `num_modified`,
-            `restart_probability`, `layer_order` and `num_paths` of [`GradualSampler`].
+            `restart_probability`, `layer_order` and `num_paths` of [`GradualSampler`]; `num_random`, `largest` and `smallest` of
+            [`SandwichSampler`].
         sampler_seed (`int`, *optional*, defaults to `seed`):
             Seed of the draws.
         alignment_weight (`float`, *optional*, defaults to 0.0):
@@ -74,7 +76,7 @@ class SupernetTrainingArguments(TrainingArguments):
         default="uniform",
         metadata={
             "help": "Which architectures a step trains: uniform (SPOS), fair (FairNAS), gradual (MAGIC-T), gradual-fair"
-            " (ours: both), or a registered name."
+            " (ours: both), sandwich (BigNAS), or a registered name."
         },
     )
     sampler_kwargs: dict | str | None = field(
@@ -156,15 +158,26 @@ class SupernetTrainingArguments(TrainingArguments):
                 " `model.compile_operators()` instead, and leave it off."
             )
 
-    def build_sampler(self, search_space: SearchSpace) -> ArchitectureSampler:
+    def build_sampler(
+        self, search_space: SearchSpace, config: SupernetBertConfig | None = None
+    ) -> ArchitectureSampler:
         """
         The sampler that these arguments name.
+
+        Args:
+            search_space ([`SearchSpace`]):
+                The supernet's.
+            config ([`SupernetBertConfig`], *optional*):
+                The supernet's, where options of the sampler come from that depend on its sizes
+                ([`~ArchitectureSampler.options_for`]).
 
         Raises:
             ValueError: where the sampler does not know an option of `sampler_kwargs`, or does not fit the space.
         """
+        options = {} if config is None else SAMPLERS[self.sampler].options_for(config, search_space)
+        options |= self.sampler_kwargs or {}
         try:
-            return make_sampler(self.sampler, search_space, seed=self.sampler_seed, **(self.sampler_kwargs or {}))
+            return make_sampler(self.sampler, search_space, seed=self.sampler_seed, **options)
         except TypeError as error:
             raise ValueError(
                 f"`sampler_kwargs` {self.sampler_kwargs} do not suit {self.sampler!r}: {error}."
@@ -175,10 +188,17 @@ class SupernetTrainingArguments(TrainingArguments):
         The alignment loss that these arguments ask for; `None` where its weight is 0.
 
         Raises:
-            ValueError: where `alignment_layers` is none of its values, or names layers that there are not.
+            ValueError: where `alignment_layers` is none of its values, or names layers that there are not, and where the
+                hidden size is searched.
         """
         if self.alignment_weight == 0:
             return None
+        if len(sizes := search_space.hidden_sizes) > 1:
+            raise ValueError(
+                f"`alignment_weight` is {self.alignment_weight}, but the hidden size is searched ({', '.join(map(str, sizes))}):"
+                " the layer outputs of a child and an anchor of different hidden sizes can't be compared. Set it to 0, or"
+                " search a space with one hidden size."
+            )
         alignment = AlignmentLoss(self.alignment_layers, self.alignment_normalized)
         alignment.check_layers(len(search_space))
         return alignment

@@ -121,7 +121,7 @@ class SupernetTrainer(
             )
         if has_length(self.train_dataset) and len(self.train_dataset) == 0:
             raise ValueError("`train_dataset` is empty: there is nothing to train on.")
-        self.sampler = sampler or args.build_sampler(model.search_space)
+        self.sampler = sampler or args.build_sampler(model.search_space, model.config)
         self.set_up_alignment()
         if self.optimizer is not None and args.rested_moments == "decay":
             decay_rested_moments(self.optimizer)

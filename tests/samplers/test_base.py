@@ -29,7 +29,8 @@ from hf_supernet.search_space import SearchSpace
 
 SPACE = SearchSpace([["A2", "F37", "I"], ["A2", "C3"], ["C5"], ["A2", "F37", "C3", "I"]])
 EQUAL = SearchSpace([["A2", "F37", "I"], ["A2", "C3", "F37"], ["C5"], ["F37", "C3", "I"]])
-SPACES = {name: EQUAL if name == "gradual-fair" else SPACE for name in SAMPLERS}
+KINDS = SearchSpace([["A2", "A4", "I"], ["C3", "C5"], ["C5"], ["F37", "F9", "F11", "I"]], hidden_sizes=[16, 32])
+SPACES = {name: {"gradual-fair": EQUAL, "sandwich": KINDS}.get(name, SPACE) for name in SAMPLERS}
 
 
 # What the samplers draw at step 5 with seed 3: a change breaks the resumption of every run begun before.
@@ -37,6 +38,7 @@ GOLDEN = {
     "fair": ["I-A2-C5-C3", "F37-C3-C5-I", "I-A2-C5-A2", "A2-C3-C5-F37"],
     "gradual": ["F37-A2-C5-F37"],
     "gradual-fair": ["F37-A2-C5-C3"],
+    "sandwich": ["H32:A4-C5-C5-F37", "H16:I-C3-C5-I", "H16:I-C3-C5-I", "H16:A4-C5-C5-F11"],
     "uniform": ["F37-A2-C5-F37"],
 }
 
@@ -184,11 +186,13 @@ def test_registration_is_checked(registry):
 
 
 def test_make_sampler():
-    assert sorted(SAMPLERS) == ["fair", "gradual", "gradual-fair", "uniform"]
+    assert sorted(SAMPLERS) == ["fair", "gradual", "gradual-fair", "sandwich", "uniform"]
     assert isinstance(make_sampler("uniform", SPACE), UniformSampler)
     assert make_sampler(GradualSampler, SPACE, seed=3, num_modified=2).num_modified == 2
     assert make_sampler(lambda space, seed: UniformSampler(space, seed + 1), SPACE, seed=3).seed == 4
-    with pytest.raises(ValueError, match="Unknown sampler 'magic'; known are fair, gradual, gradual-fair, uniform"):
+    with pytest.raises(
+        ValueError, match="Unknown sampler 'magic'; known are fair, gradual, gradual-fair, sandwich, uniform"
+    ):
         make_sampler("magic", SPACE)
     with pytest.raises(TypeError, match="name, a class or a function, got 7"):
         make_sampler(7, SPACE)

@@ -170,6 +170,16 @@ def test_error_counts_real_tokens_of_all_batches_of_a_step(model):
     torch.testing.assert_close(total, align(loss, model, whole, CHILD, FAR))
 
 
+def test_children_of_different_hidden_sizes_are_an_error(batch):
+    sliced = {"weight_sharing": "sliced", "hidden_sizes": [16, 32], "attention_head_size": 8}
+    model = make_supernet(dropout=0.0, **sliced)
+    with pytest.raises(
+        ValueError, match=r"'H16:A4-F37-C3-I' and of the anchor 'H32:.*' can't be compared: their hidden sizes differ"
+    ):
+        align(AlignmentLoss(), model, batch, f"H16:{CHILD}", f"H32:{ANCHOR}")
+    assert align(AlignmentLoss(), model, batch, f"H16:{CHILD}", f"H16:{FAR}", inputs=batch) > 0.05
+
+
 def test_batch_without_mask(model):
     batch = make_collator()(list(make_dataset(3, length=6)))
     masked = align(AlignmentLoss(), model, batch, CHILD, FAR)

@@ -27,7 +27,7 @@ from .conftest import make_dataset, make_supernet
 SPACE = SearchSpace([["attention-4", "feed_forward-37", "identity"]] * 4)
 
 ERRORS = [
-    ({"sampler": "greedy"}, "must be one of fair, gradual, gradual-fair, uniform; got 'greedy'"),
+    ({"sampler": "greedy"}, "must be one of fair, gradual, gradual-fair, sandwich, uniform; got 'greedy'"),
     ({"sampler_kwargs": "num_modified=2"}, "`sampler_kwargs` is not JSON: 'num_modified=2'"),
     ({"sampler_kwargs": "[2]"}, "`sampler_kwargs` must be a dict"),
     ({"alignment_weight": -0.1}, "`alignment_weight` must be a number from 0, got -0.1"),
@@ -78,6 +78,25 @@ def test_alignment_layers_that_do_not_fit_are_an_error(layers, message):
     arguments = SupernetTrainingArguments("run", alignment_weight=0.1, alignment_layers=layers)
     with pytest.raises(ValueError, match=message):
         arguments.build_alignment(SPACE)
+
+
+def test_alignment_in_a_space_of_several_hidden_sizes_is_an_error():
+    arguments = SupernetTrainingArguments("run", alignment_weight=0.1)
+    with pytest.raises(ValueError, match=r"`alignment_weight` is 0.1, but the hidden size is searched \(16, 32\)"):
+        arguments.build_alignment(SearchSpace(SPACE.candidates, hidden_sizes=[16, 32]))
+    arguments.build_alignment(SearchSpace(SPACE.candidates, hidden_sizes=[32]))
+
+
+def test_sampler_gets_what_depends_on_the_sizes_of_the_model():
+    config = (
+        make_supernet().config
+    )  # 32 * 32 * 4 weights in an attention, 2 * 32 * 37 in a feed-forward, less elsewhere
+    space = SearchSpace.from_config(config)
+    sampler = SupernetTrainingArguments("run", sampler="sandwich").build_sampler(space, config)
+    assert [str(path) for path in sampler.sample(0)[:2]] == ["A4-A4-A4-A4", "I-I-I-I"]
+    options = {"num_random": 0, "smallest": "C3-I-I-I"}
+    sampler = SupernetTrainingArguments("run", sampler="sandwich", sampler_kwargs=options).build_sampler(space, config)
+    assert [str(path) for path in sampler.sample(0)] == ["A4-A4-A4-A4", "C3-I-I-I"]
 
 
 def test_what_is_built():
