@@ -41,6 +41,7 @@ from .models.searched_bert import (
 from .models.supernet_bert import (
     SupernetBertConfig,
     SupernetBertForMaskedLM,
+    SupernetBertForQuestionAnswering,
     SupernetBertForSequenceClassification,
     SupernetBertModel,
 )
@@ -60,6 +61,7 @@ AutoModelForTokenClassification.register(SearchedBertConfig, SearchedBertForToke
 AutoConfig.register("supernet-bert", SupernetBertConfig)
 AutoModel.register(SupernetBertConfig, SupernetBertModel)
 AutoModelForMaskedLM.register(SupernetBertConfig, SupernetBertForMaskedLM)
+AutoModelForQuestionAnswering.register(SupernetBertConfig, SupernetBertForQuestionAnswering)
 AutoModelForSequenceClassification.register(SupernetBertConfig, SupernetBertForSequenceClassification)
 
 # What `save_pretrained` and `push_to_hub` of a child write carries its own code, so that it loads anywhere.
@@ -109,6 +111,7 @@ __all__ = [
     "SearchedBertModel",
     "SupernetBertConfig",
     "SupernetBertForMaskedLM",
+    "SupernetBertForQuestionAnswering",
     "SupernetBertForSequenceClassification",
     "SupernetBertModel",
     "SupernetTrainer",

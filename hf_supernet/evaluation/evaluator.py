@@ -32,7 +32,7 @@ class Evaluator:
     each child by itself.
 
     Args:
-        model ([`SupernetBertForMaskedLM`] or [`SupernetBertForSequenceClassification`]):
+        model ([`SupernetBertForMaskedLM`] or a supernet with another head):
             The supernet, read with its current weights at each call.
         batches (`Iterable[Mapping[str, torch.Tensor]]`):
             The dev data with labels, collated. It is walked once a call: pass a list, or a data loader without
@@ -82,11 +82,9 @@ class Evaluator:
             with torch.random.fork_rng(devices=[]), torch.no_grad(), self.autocast():
                 for batch in tqdm(self.batches, desc="Evaluating children", disable=not progress, leave=False):
                     batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
-                    if "labels" not in batch:
-                        raise ValueError(f"A dev batch needs `labels`; this one has {', '.join(batch)}.")
-                    labels = batch.pop("labels")
+                    labels = self._take_labels(batch)
                     sums[:-1] += self._batch_losses(batch, labels, ordered)
-                    sums[-1] += (labels != -100).sum()
+                    sums[-1] += (labels[0] != -100).sum()
         finally:
             self.model.train(was_training)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -96,8 +94,16 @@ class Evaluator:
         losses = dict(zip(ordered, (sums[:-1] / sums[-1]).tolist(), strict=True))
         return {architecture: losses[architecture] for architecture in wanted}
 
+    def _take_labels(self, batch: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Takes the labels out of a batch: one tensor, or where an answer starts and where it ends."""
+        names = self.model.label_arguments
+        for name in names:
+            if name not in batch:
+                raise ValueError(f"A dev batch needs `{name}`; this one has {', '.join(batch)}.")
+        return [batch.pop(name) for name in names]
+
     def _batch_losses(
-        self, inputs: dict[str, torch.Tensor], labels: torch.Tensor, ordered: list[Architecture]
+        self, inputs: dict[str, torch.Tensor], labels: list[torch.Tensor], ordered: list[Architecture]
     ) -> torch.Tensor:
         """The summed loss of each architecture on one batch; `ordered` is sorted, so that equal prefixes are neighbours."""
         base_model = self.model.base_model
@@ -114,6 +120,6 @@ class Evaluator:
             state = start._replace(hidden_states=states[shared])
             states.extend(base_model.run_layers(state, architecture, start=shared))
             outputs = base_model.pool(states[-1])
-            losses.append(self.model.apply_head(outputs, labels, num_items_in_batch=1, **options).loss)
+            losses.append(self.model.apply_head(outputs, *labels, num_items_in_batch=1, **options).loss)
             previous = architecture
         return torch.stack(losses).double()

@@ -18,7 +18,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from hf_supernet import Architecture, SupernetBertForMaskedLM, SupernetBertForSequenceClassification
+from hf_supernet import (
+    Architecture,
+    SupernetBertForMaskedLM,
+    SupernetBertForQuestionAnswering,
+    SupernetBertForSequenceClassification,
+)
 from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.models.searched_bert.modeling_searched_bert import SearchedBertOperator
 
@@ -83,6 +88,24 @@ def test_the_losses_are_those_of_one_by_one_evaluation(head):
     expected = [loss_of_one(model, batches, architecture) for architecture in losses]
     assert list(losses.values()) == pytest.approx(expected, rel=1e-6, abs=1e-6)
     assert len({round(value, 4) for value in expected}) > len(expected) / 2
+
+
+def test_the_losses_of_answers_that_are_marked():
+    model = randomise(SupernetBertForQuestionAnswering(supernet_config()))
+    batches = []
+    for index, (starts, ends) in enumerate([([0, 2, 1, 1], [4, 3, 1, 8]), ([5, 1], [6, 2])]):
+        labels = {"start_positions": torch.tensor(starts), "end_positions": torch.tensor(ends)}
+        batches.append({name: value[: len(starts)] for name, value in (make_batch(seed=index) | labels).items()})
+    architectures = related_architectures(model)
+    losses = Evaluator(model, batches).evaluate(architectures)
+    with torch.no_grad():
+        for architecture, loss in losses.items():
+            first, second = (model(**batch, architecture=architecture).loss.item() for batch in batches)
+            assert loss == pytest.approx((4 * first + 2 * second) / 6, rel=1e-5)
+    with pytest.raises(ValueError, match="A dev batch needs `end_positions`; this one has"):
+        Evaluator(model, [{name: value for name, value in batches[0].items() if name != "end_positions"}]).evaluate(
+            architectures
+        )
 
 
 def test_each_distinct_beginning_runs_once_a_batch():

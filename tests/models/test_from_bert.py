@@ -33,6 +33,7 @@ from transformers import (
 from hf_supernet import (
     Architecture,
     SupernetBertForMaskedLM,
+    SupernetBertForQuestionAnswering,
     SupernetBertForSequenceClassification,
     SupernetBertModel,
 )
@@ -55,12 +56,13 @@ PAIRS = {
     "encoder": (BertModel, SupernetBertModel),
     "masked-lm": (BertForMaskedLM, SupernetBertForMaskedLM),
     "classification": (BertForSequenceClassification, SupernetBertForSequenceClassification),
+    "span": (BertForQuestionAnswering, SupernetBertForQuestionAnswering),
 }
 BERT_PATH = "A4-F37-A4-F37-A4-F37"
 
 
 def make_bert(name: str = "masked-lm", **fields) -> nn.Module:
-    return randomise(PAIRS[name][0](bert_config(num_labels=3, **fields)))
+    return randomise(PAIRS[name][0](bert_config(num_labels=2 if name == "span" else 3, **fields)))
 
 
 @pytest.fixture

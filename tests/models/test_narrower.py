@@ -23,6 +23,7 @@ from transformers import BertForMaskedLM
 from hf_supernet import (
     Evaluator,
     SupernetBertForMaskedLM,
+    SupernetBertForQuestionAnswering,
     SupernetBertForSequenceClassification,
     SupernetBertModel,
     to_bert,
@@ -56,6 +57,7 @@ SUPERNETS = {
         "masked-lm",
     ),
     "classification": (SupernetBertForSequenceClassification, {"num_labels": 3}, "sequence-classification"),
+    "span": (SupernetBertForQuestionAnswering, {}, "question-answering"),
 }
 
 
@@ -67,6 +69,8 @@ def make_supernet(name: str = "masked-lm", **fields) -> nn.Module:
 
 def pooled_output(model: nn.Module, **arguments) -> torch.Tensor:
     outputs = model(**BATCH, **arguments)
+    if hasattr(outputs, "start_logits"):
+        return torch.stack([outputs.start_logits, outputs.end_logits], dim=-1)
     return outputs.pooler_output if hasattr(outputs, "pooler_output") else outputs.logits
 
 

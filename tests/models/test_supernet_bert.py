@@ -17,15 +17,23 @@ import threading
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, pipeline
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    pipeline,
+)
 
 from hf_supernet import (
     Architecture,
     Operator,
     SearchedBertForMaskedLM,
+    SearchedBertForQuestionAnswering,
     SearchedBertForSequenceClassification,
     SearchedBertModel,
     SupernetBertForMaskedLM,
+    SupernetBertForQuestionAnswering,
     SupernetBertForSequenceClassification,
     SupernetBertModel,
 )
@@ -61,6 +69,13 @@ SUPERNETS = {
         {"id2label": {0: "bad", 1: "so-so", 2: "good"}, "problem_type": "single_label_classification"},
         SearchedBertForSequenceClassification,
         AutoModelForSequenceClassification,
+    ),
+    "span": (
+        SupernetBertForQuestionAnswering,
+        {},
+        {},
+        SearchedBertForQuestionAnswering,
+        AutoModelForQuestionAnswering,
     ),
 }
 
@@ -133,15 +148,17 @@ def test_a_child_of_a_resized_supernet():
 # ---- What a pass uses ----
 
 
-@pytest.mark.parametrize("name", ["masked-lm", "classification"])
+@pytest.mark.parametrize("name", ["masked-lm", "classification", "span"])
 def test_only_the_path_and_what_is_shared_gets_gradients_and_moves(name):
     supernet = make_supernet(name)
-    labels = LABELS if name == "masked-lm" else torch.tensor([0, 2, 1, 1])
+    labels = {"labels": LABELS if name == "masked-lm" else torch.tensor([0, 2, 1, 1])}
+    if name == "span":
+        labels = {"start_positions": torch.tensor([0, 2, 1, 1]), "end_positions": torch.tensor([4, 3, 1, 8])}
     optimizer = torch.optim.AdamW(supernet.parameters(), lr=1e-3, weight_decay=0.1)
     for architecture in sample_architectures(supernet, 4):
         supernet.zero_grad()
         before = {key: parameter.detach().clone() for key, parameter in supernet.named_parameters()}
-        supernet(**BATCH, labels=labels, architecture=architecture).loss.backward()
+        supernet(**BATCH, **labels, architecture=architecture).loss.backward()
         for key, parameter in supernet.named_parameters():
             assert (parameter.grad is not None) == on_path(key, architecture), key
         optimizer.step()
@@ -177,7 +194,7 @@ def test_architectures_outside_the_space(architecture, message):
             call()
 
 
-@pytest.mark.parametrize("name", ["encoder", "masked-lm", "classification"])
+@pytest.mark.parametrize("name", ["encoder", "masked-lm", "classification", "span"])
 def test_keywords_that_nothing_reads(name):
     supernet = make_supernet(name)
     for slip, message in {
@@ -191,6 +208,8 @@ def test_keywords_that_nothing_reads(name):
         supernet(**BATCH, **{mine: None})
     with pytest.raises(TypeError, match=r"'label'.* Did you mean 'labels'"):
         supernet(**BATCH, label=LABELS)
+    with pytest.raises(TypeError, match=r"'start_position'.* Did you mean 'start_positions'"):
+        supernet(**BATCH, start_position=LABELS)
 
 
 def test_identities_at_the_end_only():
@@ -279,7 +298,7 @@ def test_two_threads_run_two_architectures_at_once():
 # ---- Saving and loading ----
 
 
-@pytest.mark.parametrize("name", ["encoder", "masked-lm", "masked-lm-small-embeddings", "classification"])
+@pytest.mark.parametrize("name", ["encoder", "masked-lm", "masked-lm-small-embeddings", "classification", "span"])
 def test_saves_and_loads_through_the_auto_class(name, tmp_path):
     supernet, auto_class = make_supernet(name, identity_placement="end"), SUPERNETS[name][4]
     supernet.save_pretrained(tmp_path)

@@ -508,6 +508,9 @@ class SearchedBertModel(SearchedBertPreTrainedModel):
 class MaskedLMMixin:
     """The masked-LM head of a child or a supernet: `self.base_model`, then `self.cls`."""
 
+    label_arguments = ("labels",)
+    """What `forward` and `apply_head` take labels by."""
+
     def head_for(self, states: torch.Tensor) -> nn.Module:
         """The module that reads `states`; a supernet with several hidden sizes has one for each."""
         return self.cls
@@ -577,6 +580,8 @@ class MaskedLMMixin:
 class SequenceClassificationMixin:
     """The classification or regression head of a child or a supernet: `self.base_model`, dropout, `self.classifier`."""
 
+    label_arguments = ("labels",)
+
     def head_for(self, states: torch.Tensor) -> nn.Module:
         """The module that reads `states`; a supernet with several hidden sizes has one for each."""
         return self.classifier
@@ -627,6 +632,70 @@ class SequenceClassificationMixin:
                 loss = loss * (labels.numel() / num_items_in_batch)
         return SequenceClassifierOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+class QuestionAnsweringMixin:
+    """The head of a child or a supernet that marks an answer: `self.base_model`, then `self.qa_outputs`."""
+
+    label_arguments = ("start_positions", "end_positions")
+
+    def head_for(self, states: torch.Tensor) -> nn.Module:
+        """The module that reads `states`; a supernet with several hidden sizes has one for each."""
+        return self.qa_outputs
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        start_positions: torch.LongTensor | None = None,
+        end_positions: torch.LongTensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | QuestionAnsweringModelOutput:
+        r"""
+        Args:
+            start_positions, end_positions (`torch.LongTensor` of shape `(batch_size,)`, *optional*):
+                The first and the last token of the answer; one beyond the sequence is ignored.
+            num_items_in_batch (`int` or `torch.Tensor`, *optional*):
+                What the summed loss is divided by. Defaults to the size of this batch.
+        """
+        outputs = self.base_model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            inputs_embeds=inputs_embeds,
+            return_dict=True,
+            **kwargs,
+        )
+        return self.apply_head(outputs, start_positions, end_positions, num_items_in_batch)
+
+    def apply_head(
+        self,
+        outputs: BaseModelOutputWithPooling,
+        start_positions: torch.LongTensor | None = None,
+        end_positions: torch.LongTensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> QuestionAnsweringModelOutput:
+        """The part of `forward` that follows the encoder; arguments as there."""
+        states = outputs.last_hidden_state
+        start_logits, end_logits = self.head_for(states)(states).unbind(dim=-1)
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = self.loss_function(
+                start_logits, end_logits, start_positions, end_positions, num_items_in_batch=num_items_in_batch
+            )
+        return QuestionAnsweringModelOutput(
+            loss=loss,
+            start_logits=start_logits.contiguous(),
+            end_logits=end_logits.contiguous(),
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
         )
 
 
@@ -711,7 +780,7 @@ class SearchedBertForTokenClassification(SearchedBertPreTrainedModel):
         )
 
 
-class SearchedBertForQuestionAnswering(SearchedBertPreTrainedModel):
+class SearchedBertForQuestionAnswering(QuestionAnsweringMixin, SearchedBertPreTrainedModel):
     """A child with a head that marks the start and the end of an answer, for tasks such as SQuAD."""
 
     def __init__(self, config: SearchedBertConfig):
@@ -719,49 +788,6 @@ class SearchedBertForQuestionAnswering(SearchedBertPreTrainedModel):
         self.searched_bert = SearchedBertModel(config, add_pooling_layer=False)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.LongTensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.LongTensor | None = None,
-        position_ids: torch.LongTensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        start_positions: torch.LongTensor | None = None,
-        end_positions: torch.LongTensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> tuple | QuestionAnsweringModelOutput:
-        r"""
-        Args:
-            start_positions, end_positions (`torch.LongTensor` of shape `(batch_size,)`, *optional*):
-                The first and the last token of the answer; one beyond the sequence is ignored.
-            num_items_in_batch (`int` or `torch.Tensor`, *optional*):
-                What the summed loss is divided by. Defaults to the size of this batch.
-        """
-        outputs = self.searched_bert(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            token_type_ids=token_type_ids,
-            position_ids=position_ids,
-            inputs_embeds=inputs_embeds,
-            return_dict=True,
-            **kwargs,
-        )
-        start_logits, end_logits = self.qa_outputs(outputs.last_hidden_state).unbind(dim=-1)
-        loss = None
-        if start_positions is not None and end_positions is not None:
-            loss = self.loss_function(
-                start_logits, end_logits, start_positions, end_positions, num_items_in_batch=num_items_in_batch
-            )
-        return QuestionAnsweringModelOutput(
-            loss=loss,
-            start_logits=start_logits.contiguous(),
-            end_logits=end_logits.contiguous(),
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-        )
 
 
 class SearchedBertForMultipleChoice(SearchedBertPreTrainedModel):

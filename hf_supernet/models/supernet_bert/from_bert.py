@@ -21,6 +21,7 @@ from torch import nn
 from transformers import (
     BertForMaskedLM,
     BertForMultipleChoice,
+    BertForQuestionAnswering,
     BertForSequenceClassification,
     BertForTokenClassification,
     BertModel,
@@ -34,7 +35,11 @@ from ..bert_weights import MASKED_LM_HEAD_PREFIX, OPERATOR_NAMES, bert_sublayer
 from ..searched_bert.configuration_searched_bert import Operator
 from .configuration_supernet_bert import SupernetBertConfig
 from .modeling_supernet_bert import SupernetBertModel, SupernetBertPreTrainedModel
-from .modeling_supernet_bert_heads import SupernetBertForMaskedLM, SupernetBertForSequenceClassification
+from .modeling_supernet_bert_heads import (
+    SupernetBertForMaskedLM,
+    SupernetBertForQuestionAnswering,
+    SupernetBertForSequenceClassification,
+)
 
 
 logger = logging.get_logger(__name__)
@@ -42,6 +47,7 @@ logger = logging.get_logger(__name__)
 BERT_CLASSES = {
     SupernetBertModel: BertModel,
     SupernetBertForMaskedLM: BertForMaskedLM,
+    SupernetBertForQuestionAnswering: BertForQuestionAnswering,
     SupernetBertForSequenceClassification: BertForSequenceClassification,
 }
 

@@ -76,7 +76,7 @@ def gradient_importance(
     takes them for each example, the second squares. No scores are normalised, as they are compared within a layer alone.
 
     Args:
-        model ([`SupernetBertForMaskedLM`] or [`SupernetBertForSequenceClassification`]):
+        model ([`SupernetBertForMaskedLM`] or a supernet with another head):
             With `weight_sharing="sliced"`. Its mode, its gradients and its weights stay as they are.
         batches (`Iterable[Mapping[str, torch.Tensor]]`):
             With labels, collated. Small batches tell more of single examples, and cost more.
@@ -133,8 +133,9 @@ def _gradients(
     weights: list[torch.Tensor],
 ) -> tuple[torch.Tensor, ...]:
     batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-    if "labels" not in batch:
-        raise ValueError(f"A batch needs `labels`; this one has {', '.join(batch)}.")
+    for name in model.label_arguments:
+        if name not in batch:
+            raise ValueError(f"A batch needs `{name}`; this one has {', '.join(batch)}.")
     with torch.enable_grad():
         return torch.autograd.grad(model(**batch, architecture=architecture).loss, weights)
 

@@ -49,8 +49,8 @@ LIBRARY_KEYWORDS = TransformersKwargs.__optional_keys__ | {"use_cache", "debug_i
 """What any model of the library may be called with, besides its own arguments."""
 
 
-HEAD_KEYWORDS = ("labels", "prediction_positions")
-"""What the pass of a head has as arguments of its own."""
+HEAD_KEYWORDS = ("labels", "prediction_positions", "start_positions", "end_positions")
+"""What heads have as arguments of their own."""
 
 
 class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):

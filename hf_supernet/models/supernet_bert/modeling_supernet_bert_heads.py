@@ -15,14 +15,16 @@
 
 import torch
 from torch import nn
-from transformers.modeling_outputs import MaskedLMOutput, SequenceClassifierOutput
+from transformers.modeling_outputs import MaskedLMOutput, QuestionAnsweringModelOutput, SequenceClassifierOutput
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
 from ...architecture import Architecture
 from ..searched_bert.modeling_searched_bert import (
     MaskedLMMixin,
+    QuestionAnsweringMixin,
     SearchedBertForMaskedLM,
+    SearchedBertForQuestionAnswering,
     SearchedBertForSequenceClassification,
     SearchedBertLMPredictionHead,
     SequenceClassificationMixin,
@@ -33,12 +35,16 @@ from .modeling_supernet_bert import SupernetBertModel, SupernetBertPreTrainedMod
 from .sliced import SlicedLinear, slice_weights
 
 
-class SupernetBertHeadMixin:
-    """Adds the architecture to the forward pass of a head, and `narrower_heads`: its slices, by hidden size."""
+class SlicedHeadsMixin:
+    """For a head of which there are slices by hidden size: `narrower_heads`."""
 
     def head_for(self, states: torch.Tensor) -> nn.Module:
         key = str(states.shape[-1])
         return self.narrower_heads[key] if key in self.narrower_heads else super().head_for(states)
+
+
+class SupernetBertHeadMixin(SlicedHeadsMixin):
+    """Adds the architecture to the forward pass of a head that takes `labels`."""
 
     def forward(
         self,
@@ -70,6 +76,15 @@ class SupernetBertHeadMixin:
             architecture=architecture,
             **kwargs,
         )
+
+
+def narrower_projections(model: SupernetBertPreTrainedModel, name: str) -> nn.ModuleDict:
+    """The slices of the linear head `name` of a supernet, by hidden size."""
+    outputs = getattr(model, name).out_features
+    sizes = model.config.narrower_sizes
+    return nn.ModuleDict(
+        {str(size): SlicedLinear(model, name, nn.Linear(size, outputs, device="meta")) for size in sizes}
+    )
 
 
 class SupernetBertNarrowerLMHead(nn.Module):
@@ -140,13 +155,55 @@ class SupernetBertForSequenceClassification(
         self.supernet_bert = SupernetBertModel(config)
         self.dropout = classifier_dropout(config)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
-        self.narrower_heads = nn.ModuleDict(
-            {
-                str(size): SlicedLinear(self, "classifier", nn.Linear(size, config.num_labels, device="meta"))
-                for size in config.narrower_sizes
-            }
-        )
+        self.narrower_heads = narrower_projections(self, self.head_name)
         self.post_init()
 
 
-__all__ = ["SupernetBertForMaskedLM", "SupernetBertForSequenceClassification"]
+class SupernetBertForQuestionAnswering(SlicedHeadsMixin, QuestionAnsweringMixin, SupernetBertPreTrainedModel):
+    """A supernet with a head that marks the start and the end of an answer."""
+
+    child_class = SearchedBertForQuestionAnswering
+    head_name = "qa_outputs"
+
+    def __init__(self, config: SupernetBertConfig):
+        super().__init__(config)
+        self.supernet_bert = SupernetBertModel(config, add_pooling_layer=False)
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.narrower_heads = narrower_projections(self, self.head_name)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.LongTensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        start_positions: torch.LongTensor | None = None,
+        end_positions: torch.LongTensor | None = None,
+        architecture: Architecture | str | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | QuestionAnsweringModelOutput:
+        r"""
+        Args:
+            start_positions, end_positions (`torch.LongTensor` of shape `(batch_size,)`, *optional*):
+                As for the child with this head.
+            architecture ([`Architecture`] or `str`, *optional*, defaults to `config.default_architecture`):
+                The path to run.
+            kwargs:
+                As for the child with this head (`num_items_in_batch`, ...).
+        """
+        return super().forward(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            position_ids,
+            inputs_embeds,
+            start_positions,
+            end_positions,
+            architecture=architecture,
+            **kwargs,
+        )
+
+
+__all__ = ["SupernetBertForMaskedLM", "SupernetBertForQuestionAnswering", "SupernetBertForSequenceClassification"]
