@@ -24,6 +24,9 @@ from ..samplers import SAMPLERS, ArchitectureSampler, make_sampler
 from ..search_space import SearchSpace
 from .alignment import AlignmentLoss
 from .anchor import ANCHORS
+from .distillation import DistillationLoss
+from .distilled_training import DISTILLATIONS
+from .regularization import REGULARIZED_PATHS
 from .rested_moments import RESTED_MOMENTS
 
 
@@ -65,6 +68,20 @@ class SupernetTrainingArguments(TrainingArguments):
         rested_moments (`str`, *optional*, defaults to `"keep"`):
             What the optimizer's moments of a weight do while no step trains it: `"keep"`, as PyTorch does, or `"decay"`, as with
             gradients of zero ([`decay_rested_moments`]; AdamW of PyTorch only).
+        distillation (`str`, *optional*, defaults to `"none"`):
+            `"inplace"` (BigNAS): only the largest path of a step sees the labels, the others learn its soft outputs, for which the
+            sampler has to be one that trains it in each step (`"sandwich"`). `"teacher"`: all paths learn from a trained model. See
+            [`DistilledTrainingMixin`].
+        distillation_weight (`float`, *optional*, defaults to 1.0):
+            λ in the loss `(1 - λ) · task + λ · KL(teacher || path)` of the paths that learn from soft outputs; the divergence is the
+            mean over the labels, for masked-LM over the masked positions alone. 1: these outputs alone, as in BigNAS.
+        distillation_temperature (`float`, *optional*, defaults to 1.0):
+            Divides the logits of both; see [`DistillationLoss`].
+        teacher_model_name_or_path (`str`, *optional*):
+            The teacher, on the Hub or in a folder, with the supernet's head and vocabulary.
+        regularized_paths (`str`, *optional*):
+            The paths of a step that have dropout, and whose weights decay: `"all"`, or `"largest"`, the largest alone
+            ([`DistilledTrainingMixin`]). Defaults to `"largest"` with in-place distillation, as in BigNAS, and else to `"all"`.
         eval_random_children (`int`, *optional*, defaults to 4):
             How many random children an evaluation looks at, always the same, besides the smallest, the largest and
             the anchor.
@@ -121,6 +138,30 @@ class SupernetTrainingArguments(TrainingArguments):
             "help": "What AdamW's moments of a weight do while no step trains it: keep, or decay as with gradients of zero."
         },
     )
+    distillation: str = field(
+        default="none",
+        metadata={
+            "help": "What paths learn from beside the labels: none, inplace (the largest path's soft outputs; BigNAS), or"
+            " teacher (a trained model)."
+        },
+    )
+    distillation_weight: float = field(
+        default=1.0,
+        metadata={
+            "help": "Weight w of the soft outputs: (1 - w) * task loss + w * KL(teacher || path); 1: them alone."
+        },
+    )
+    distillation_temperature: float = field(default=1.0, metadata={"help": "Divides the logits of both."})
+    teacher_model_name_or_path: str | None = field(
+        default=None, metadata={"help": "The teacher: a model with the supernet's head and vocabulary."}
+    )
+    regularized_paths: str | None = field(
+        default=None,
+        metadata={
+            "help": "The paths of a step that have dropout and whose weights decay: all, or largest (alone). Default: largest"
+            " with in-place distillation, else all."
+        },
+    )
     eval_random_children: int = field(
         default=4, metadata={"help": "Random children that an evaluation looks at, besides smallest, largest, anchor."}
     )
@@ -150,12 +191,27 @@ class SupernetTrainingArguments(TrainingArguments):
             raise ValueError(
                 f"`rested_moments` must be one of {', '.join(RESTED_MOMENTS)}; got {self.rested_moments!r}."
             )
+        self._check_distillation()
         if self.eval_random_children < 0:
             raise ValueError(f"`eval_random_children` must not be negative, got {self.eval_random_children}.")
         if self.torch_compile:
             raise ValueError(
                 "`torch_compile` compiles the whole model, which is a new graph for each architecture. Call"
                 " `model.compile_operators()` instead, and leave it off."
+            )
+
+    def _check_distillation(self) -> None:
+        if self.distillation not in DISTILLATIONS:
+            raise ValueError(f"`distillation` must be one of {', '.join(DISTILLATIONS)}; got {self.distillation!r}.")
+        DistillationLoss(self.distillation_weight, self.distillation_temperature)
+        for name in ("distillation_weight", "distillation_temperature"):
+            if self.distillation == "none" and getattr(self, name) != 1.0:
+                raise ValueError(f"`{name}` goes with a `distillation`: leave it out, or set that.")
+        if self.regularized_paths is None:
+            self.regularized_paths = "largest" if self.distillation == "inplace" else "all"
+        if self.regularized_paths not in REGULARIZED_PATHS:
+            raise ValueError(
+                f"`regularized_paths` must be one of {', '.join(REGULARIZED_PATHS)}; got {self.regularized_paths!r}."
             )
 
     def build_sampler(

@@ -56,7 +56,9 @@ class DistillationLoss(nn.Module):
         self.weight = weight
         self.temperature = temperature
 
-    def distance(self, logits: torch.Tensor, teacher_logits: torch.Tensor) -> torch.Tensor:
+    def distance(
+        self, logits: torch.Tensor, teacher_logits: torch.Tensor, num_rows: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
         """
         How far the student is from the teacher.
 
@@ -65,15 +67,22 @@ class DistillationLoss(nn.Module):
                 The student's; one column is a regression.
             teacher_logits (`torch.Tensor` of shape `(batch_size, num_labels)`):
                 The teacher's, for the same labels in the same order. No gradient goes there.
+            num_rows (`int` or `torch.Tensor`, *optional*):
+                What the sum over the rows is divided by: the rows of all batches that share an optimizer step. Defaults to
+                those of this batch.
 
         Returns:
             `torch.Tensor`: A scalar, the mean over the rows.
         """
         logits, teacher_logits = logits.float(), teacher_logits.detach().float()
         if logits.shape[-1] == 1:
-            return F.mse_loss(logits, teacher_logits)
+            if num_rows is None:
+                return F.mse_loss(logits, teacher_logits)
+            return F.mse_loss(logits, teacher_logits, reduction="sum") / num_rows
         student, teacher = (F.log_softmax(x / self.temperature, dim=-1) for x in (logits, teacher_logits))
-        return F.kl_div(student, teacher, reduction="batchmean", log_target=True) * self.temperature**2
+        reduction = "batchmean" if num_rows is None else "sum"
+        divergence = F.kl_div(student, teacher, reduction=reduction, log_target=True) * self.temperature**2
+        return divergence if num_rows is None else divergence / num_rows
 
     def combine(self, task_loss: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
         """The loss, from its two parts, both scalars and means over the rows."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from transformers.trainer_utils import has_length
 from transformers.utils import cached_file
 
+from ..local_paths import public_name
 from ..samplers import ArchitectureSampler
 from ..search_space import SearchSpace
 from .arguments import SupernetTrainingArguments
@@ -40,9 +41,20 @@ _RUN_SETTINGS = (
     *("bf16", "fp16"),
     *("alignment_weight", "alignment_layers", "alignment_normalized", "anchor_interval", "anchor_eval_samples"),
     *("alignment_warmup", "anchor", "anchor_average", "rested_moments"),
+    *("distillation", "distillation_weight", "distillation_temperature", "regularized_paths"),
 )
 
-_BEFORE = {"alignment_warmup": 0.0, "anchor": "best", "anchor_average": 0.0, "rested_moments": "keep"}
+_BEFORE = {
+    "alignment_warmup": 0.0,
+    "anchor": "best",
+    "anchor_average": 0.0,
+    "rested_moments": "keep",
+    "distillation": "none",
+    "distillation_weight": 1.0,
+    "distillation_temperature": 1.0,
+    "regularized_paths": "all",
+    "teacher's weights": None,
+}
 """What was fixed before it was a setting: a checkpoint that does not name it is of a run with this value."""
 
 
@@ -63,6 +75,7 @@ def run_settings(trainer: "SupernetTrainer") -> dict[str, Any]:
     values |= {name: getattr(trainer.model.config, name) for name in _DROPOUTS}
     collator = trainer.data_collator
     values |= {f"masks' {name}": getattr(collator, name) for name in _MASKS if hasattr(collator, name)}
+    values["teacher's weights"] = trainer.teacher and trainer.teacher.digest
     data = trainer.train_dataset
     values["number of training examples"] = len(data) if has_length(data) else None
     return {name: getattr(value, "value", value) for name, value in values.items()}
@@ -100,10 +113,11 @@ def supernet_settings(
         sampler ([`ArchitectureSampler`], *optional*):
             What decided which architectures were trained.
         args ([`SupernetTrainingArguments`], *optional*):
-            Where the settings of the alignment come from.
+            Where the settings of alignment and distillation come from.
 
     Returns:
-        `dict`: `search_space`, and where they are known `sampler` and `alignment` (`None`: there was none).
+        `dict`: `search_space`, and where they are known `sampler`, `alignment` and `distillation` (`None`: there was none), and
+        `regularized_paths`.
     """
     settings: dict[str, Any] = {"search_space": search_space.to_dict()}
     if sampler is not None:
@@ -120,6 +134,15 @@ def supernet_settings(
             "anchor_eval_samples": args.anchor_eval_samples,
         }
         settings["alignment"] = alignment if args.alignment_weight else None
+        teacher = args.teacher_model_name_or_path
+        distillation = {
+            "kind": args.distillation,
+            "weight": args.distillation_weight,
+            "temperature": args.distillation_temperature,
+            "teacher": teacher and public_name(teacher),
+        }
+        settings["distillation"] = distillation if args.distillation != "none" else None
+        settings["regularized_paths"] = args.regularized_paths
     return settings
 
 

@@ -32,6 +32,7 @@ from .arguments import SupernetTrainingArguments
 from .best_metric import check_best_metric
 from .callbacks import SupernetCallback
 from .card import SECTION, SupernetFacts, supernet_card_data, supernet_card_text
+from .distilled_training import DistilledTrainingMixin
 from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
 from .hub_card import HubCardMixin
@@ -46,6 +47,7 @@ from .supernet_checkpoints import SupernetCheckpointsMixin
 class SupernetTrainer(
     SupernetCheckpointsMixin,
     AlignedTrainingMixin,
+    DistilledTrainingMixin,
     ChildrenEvaluationMixin,
     FinishedRunsMixin,
     HubCardMixin,
@@ -62,6 +64,7 @@ class SupernetTrainer(
     - Each optimizer step trains the architectures that `sampler.sample(step)` names, the same on every process and in
       every micro-batch of the step; its loss is the mean of theirs, and one path's activations are kept at a time.
     - With `alignment_weight`, the alignment loss of MAGIC-A ([`AlignmentLoss`]) and its [`Anchor`].
+    - With `distillation`, paths learn from the largest one of their step, or from a teacher ([`DistilledTrainingMixin`]).
     - [`~SupernetTrainer.evaluate`] reports a fixed set of children and their mean; see [`ChildrenEvaluationMixin`].
     - Several processes exchange the gradients of the weights that the step trained, once an optimizer step; the model
       is not wrapped in `DistributedDataParallel`. Weights and logged losses are those of one process with the same global
@@ -77,6 +80,8 @@ class SupernetTrainer(
             The arguments.
         sampler ([`ArchitectureSampler`], *optional*):
             Replaces the one that `args` names.
+        teacher ([`~transformers.PreTrainedModel`], *optional*):
+            Likewise; never trained.
         kwargs:
             As for [`~transformers.Trainer`].
 
@@ -97,6 +102,7 @@ class SupernetTrainer(
         args: SupernetTrainingArguments | None = None,
         *pos_args,
         sampler: ArchitectureSampler | None = None,
+        teacher: PreTrainedModel | None = None,
         **kwargs,
     ):
         if not isinstance(model, SupernetBertPreTrainedModel):
@@ -123,6 +129,7 @@ class SupernetTrainer(
             raise ValueError("`train_dataset` is empty: there is nothing to train on.")
         self.sampler = sampler or args.build_sampler(model.search_space, model.config)
         self.set_up_alignment()
+        self.set_up_distillation(teacher)
         if self.optimizer is not None and args.rested_moments == "decay":
             decay_rested_moments(self.optimizer)
         if self.compute_metrics is None:
@@ -199,7 +206,7 @@ class SupernetTrainer(
                 self._architecture = architecture
                 losses.append(super().training_step(model, inputs, num_items_in_batch))
         finally:
-            self._architecture = None
+            self._architecture = self._soft_targets = None
         if self.args.world_size > 1 and self.accelerator.sync_gradients:
             average_gradients(self.model.parameters())
         return torch.stack(losses).sum()
@@ -214,8 +221,8 @@ class SupernetTrainer(
         """
         The loss of the architecture that is being trained; outside a training step, of the default one.
 
-        In training it is the task's loss plus `alignment_weight` times the alignment loss (or as much of it as
-        `alignment_warmup` has come to), divided by the number of architectures in the step.
+        In training it is the task's loss, or what distillation makes of it, plus `alignment_weight` times the alignment loss (or as
+        much of it as `alignment_warmup` has come to), divided by the number of architectures in the step.
         """
         if self._architecture is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -227,9 +234,12 @@ class SupernetTrainer(
             inputs["output_hidden_states"] = True
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         loss = loss / self._architectures_in_step
+        if self.distillation is not None:
+            loss = self.distilled_loss(inputs, loss, outputs, num_items_in_batch)
+        elif self.alignment is not None:
+            self.add_loss_part("task_loss", loss)
         if self.alignment is not None:
             alignment_loss = self.alignment_loss(inputs, outputs.hidden_states, self._architecture)
-            self.add_loss_part("task_loss", loss)
             self.add_loss_part("alignment_loss", alignment_loss)
             loss = loss + self.current_alignment_weight() * alignment_loss
         return (loss, outputs) if return_outputs else loss
@@ -251,8 +261,8 @@ class SupernetTrainer(
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """
-        Logs with the parts of the loss: `task_loss`, `alignment_loss` (before its weight), each a mean over the steps
-        since the last log, `architecture` (of the last step), `anchor` and `anchor_loss`.
+        Logs with the parts of the loss: `task_loss` and `distillation_loss` (each with its weight), `alignment_loss` (before its
+        weight), each a mean over the steps since the last log, `architecture` (of the last step), `anchor` and `anchor_loss`.
         """
         if "loss" in logs:
             logs["architecture"] = " ".join(str(a) for a in self.sampler.sample(self.state.global_step - 1))

@@ -42,6 +42,15 @@ ERRORS = [
     ({"anchor_interval": 0}, "`anchor_interval` must be at least 1, got 0"),
     ({"anchor_eval_samples": 0}, "`anchor_eval_samples` must be at least 1, got 0"),
     ({"rested_moments": "drop"}, "`rested_moments` must be one of keep, decay; got 'drop'"),
+    ({"distillation": "self"}, "`distillation` must be one of none, inplace, teacher; got 'self'"),
+    ({"distillation": "inplace", "distillation_weight": 1.5}, r"`distillation_weight` must lie in \[0, 1\], got 1.5"),
+    (
+        {"distillation": "inplace", "distillation_temperature": 0.0},
+        "`distillation_temperature` must be positive, got 0.0",
+    ),
+    ({"distillation_weight": 0.5}, "`distillation_weight` goes with a `distillation`: leave it out"),
+    ({"distillation_temperature": 2.0}, "`distillation_temperature` goes with a `distillation`"),
+    ({"regularized_paths": "smallest"}, "`regularized_paths` must be one of all, largest; got 'smallest'"),
     ({"eval_random_children": -1}, "`eval_random_children` must not be negative, got -1"),
     ({"torch_compile": True}, "compile_operators"),
 ]
@@ -114,6 +123,13 @@ def test_what_is_built():
     assert SupernetTrainingArguments("run").build_alignment(SPACE) is None
 
 
+def test_regularized_paths_follow_the_distillation():
+    assert SupernetTrainingArguments("run").regularized_paths == "all"
+    assert SupernetTrainingArguments("run", distillation="teacher").regularized_paths == "all"
+    assert SupernetTrainingArguments("run", distillation="inplace").regularized_paths == "largest"
+    assert SupernetTrainingArguments("run", distillation="inplace", regularized_paths="all").regularized_paths == "all"
+
+
 def test_command_line_and_json_file_say_the_same(tmp_path):
     parser = HfArgumentParser(SupernetTrainingArguments)
     line = [
@@ -141,6 +157,16 @@ def test_command_line_and_json_file_say_the_same(tmp_path):
         "9",
         "--rested_moments",
         "decay",
+        "--distillation",
+        "teacher",
+        "--distillation_weight",
+        "0.25",
+        "--distillation_temperature",
+        "2",
+        "--teacher_model_name_or_path",
+        "large",
+        "--regularized_paths",
+        "largest",
         "--eval_random_children",
         "2",
     ]
@@ -159,6 +185,11 @@ def test_command_line_and_json_file_say_the_same(tmp_path):
         "anchor_interval": 5,
         "anchor_eval_samples": 9,
         "rested_moments": "decay",
+        "distillation": "teacher",
+        "distillation_weight": 0.25,
+        "distillation_temperature": 2.0,
+        "teacher_model_name_or_path": "large",
+        "regularized_paths": "largest",
         "eval_random_children": 2,
     }
     (tmp_path / "options.json").write_text(json.dumps(options))

@@ -84,6 +84,7 @@ def assert_same_run(resumed, uninterrupted):
         (9, {"train_sampling_strategy": "group_by_length"}),
         (7, {"eval_on_start": True}),
         (7, {"anchor_average": 0.9, "alignment_warmup": 0.8}),
+        (7, {"sampler": "sandwich", "alignment_weight": 0.0, "distillation": "inplace"}),
         (9, {"anchor": "largest", "anchor_average": 0.5, "gradient_accumulation_steps": 2, "rested_moments": "decay"}),
     ],
 )  # fmt: skip
@@ -270,6 +271,24 @@ def test_other_alignment_does_not_go_on_from_a_checkpoint(make_trainer):
         ({"alignment_warmup": 0.5}, r"alignment_warmup \(0.0, now 0.5\)"),
     ):
         with pytest.raises(ValueError, match=f"of a run with another {message}: it cannot go on"):
+            make_trainer("run", **arguments | changed).train(resume_from_checkpoint=True)
+
+
+def test_other_distillation_does_not_go_on_from_a_checkpoint(make_trainer):
+    arguments = {
+        "sampler": "sandwich",
+        "distillation": "inplace",
+        "save_strategy": "steps",
+        "save_steps": 1,
+        "max_steps": 1,
+    }
+    make_trainer("run", **arguments).train()
+    for changed, message in (
+        ({"distillation": "none"}, r"distillation \(inplace, now none\), regularized_paths \(largest, now all\)"),
+        ({"distillation_temperature": 2.0}, r"distillation_temperature \(1.0, now 2.0\)"),
+        ({"sampler_kwargs": {"num_random": 1}}, "`num_random` is 2 in the state and 1 here"),
+    ):
+        with pytest.raises(ValueError, match=message):
             make_trainer("run", **arguments | changed).train(resume_from_checkpoint=True)
 
 

@@ -89,6 +89,9 @@ TASKS = {
         ("masked-lm", {"label_smoothing_factor": 0.2}),
         ("classification", MAGIC_AT),
         ("regression", MAGIC_AT),
+        ("masked-lm", {"sampler": "sandwich", "distillation": "inplace"}),
+        ("classification", {"sampler": "sandwich", "distillation": "inplace", "distillation_weight": 0.5}),
+        ("regression", {"sampler": "sandwich", "distillation": "inplace"}),
     ],
 )
 def test_16_times_1_equals_4_times_4(make_trainer, task, arguments):
@@ -113,17 +116,18 @@ def test_16_times_1_equals_4_times_4(make_trainer, task, arguments):
         set_anchor(trainer)
         trainer.train()
         runs.append((trainer, watch))
-    (whole, whole_watch), (parts, parts_watch) = runs
+    (whole, whole_watch), (split, split_watch) = runs
     for step in range(2):
         for name, gradient in whole_watch.gradients[step].items():
-            accumulated = parts_watch.gradients[step][name]
+            accumulated = split_watch.gradients[step][name]
             assert (gradient is None) == (accumulated is None), name
             if gradient is not None:
                 torch.testing.assert_close(accumulated, gradient, rtol=1e-4, atol=2e-6)
     for name, weight in whole_watch.weights[-1].items():
-        torch.testing.assert_close(parts_watch.weights[-1][name], weight, rtol=1e-4, atol=2e-6)
-    for name in ("loss", "grad_norm", *(("task_loss", "alignment_loss") if whole.alignment else ())):
-        assert logs_of(parts, name) == pytest.approx(logs_of(whole, name), rel=1e-5)
+        torch.testing.assert_close(split_watch.weights[-1][name], weight, rtol=1e-4, atol=2e-6)
+    parts = ("alignment_loss",) if whole.alignment else ("distillation_loss",) if whole.distillation else ()
+    for name in ("loss", "grad_norm", *(("task_loss", *parts) if parts else ())):
+        assert logs_of(split, name) == pytest.approx(logs_of(whole, name), rel=1e-5)
     if whole.alignment:
         assert min(logs_of(whole, "alignment_loss")) > 0.05
 

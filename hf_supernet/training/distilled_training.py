@@ -1,0 +1,181 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The part of a training in which paths learn from soft outputs: of the largest path, or of a teacher."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import ModelOutput
+
+from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin, SequenceClassificationMixin
+from .distillation import DistillationLoss
+from .regularization import dropouts_of, parameters_off, without_dropout
+from .supernet_teacher import SupernetTeacher, labelled_rows
+
+
+DISTILLATIONS = ("none", "inplace", "teacher")
+"""What paths learn from beside the labels: nothing, the largest path of their step, or a trained model."""
+
+
+class DistilledTrainingMixin:
+    """
+    For a [`SupernetTrainer`], in front of a [`~transformers.Trainer`]: distillation, and regularisation of the largest path alone.
+
+    In-place distillation is that of [BigNAS](https://huggingface.co/papers/2003.11142) and of [Universally Slimmable
+    Networks](https://huggingface.co/papers/1903.05134): of the paths of a step only the largest sees the labels, the others
+    learn its soft outputs on the same batch. No gradient goes through these, so that the largest is trained as if it were alone.
+    The soft outputs are all that is kept of its pass.
+
+    Regularisation of the largest path alone: the others have no dropout (nor has an anchor that they are aligned with), and
+    weights that are not on the largest path do not decay. Weights that are shared decay once a step, however many
+    paths it trains: where all candidates are slices of the largest path's, that is the decay of the largest path.
+
+    Attributes:
+        distillation ([`DistillationLoss`]): its weight and its temperature; `None` where `distillation` is `"none"`.
+        teacher ([`SupernetTeacher`]): the teacher; `None` but where `distillation` is `"teacher"`.
+    """
+
+    def set_up_distillation(self, teacher: PreTrainedModel | None = None) -> None:
+        """
+        Takes up what the arguments ask for.
+
+        Args:
+            teacher ([`~transformers.PreTrainedModel`], *optional*):
+                Replaces the one that they name.
+
+        Raises:
+            ValueError: where the sampler has no largest path and one is needed, the model's head can't be distilled, or there is no
+                teacher, or one that can't teach.
+        """
+        args = self.args
+        self.distillation: DistillationLoss | None = None
+        self.teacher: SupernetTeacher | None = None
+        self._soft_targets: torch.Tensor | None = None
+        self._dropouts: list | None = None
+        if self.sampler.largest is None:
+            self._check_that_no_largest_is_needed()
+        if (args.distillation == "teacher") != bool(teacher or args.teacher_model_name_or_path):
+            raise ValueError(
+                "`distillation='teacher'` and a teacher go together: pass `teacher` to the trainer, or"
+                f" `teacher_model_name_or_path` in the arguments, with it and with nothing else; got {args.distillation!r}."
+            )
+        if args.distillation == "none":
+            return
+        if not isinstance(self.model, MaskedLMMixin | SequenceClassificationMixin):
+            raise ValueError(
+                f"`distillation` is for masked language models and sequence classifiers, got {type(self.model).__name__}."
+            )
+        self.distillation = DistillationLoss(args.distillation_weight, args.distillation_temperature)
+        if args.distillation == "teacher":
+            made = (
+                SupernetTeacher.from_pretrained(args.teacher_model_name_or_path, self.model)
+                if teacher is None
+                else SupernetTeacher(teacher, self.model)
+            )
+            self.teacher = made.to(args.device)
+
+    def _check_that_no_largest_is_needed(self) -> None:
+        needs = {
+            "`distillation='inplace'`": self.args.distillation == "inplace",
+            "`regularized_paths='largest'`": self.args.regularized_paths == "largest",
+        }
+        for option, is_set in needs.items():
+            if is_set:
+                raise ValueError(
+                    f"{option} needs the largest path in each step, in front of the others, which the {self.sampler.name!r} sampler"
+                    " does not promise: set `sampler='sandwich'`."
+                )
+
+    # ---- Regularisation ----
+
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        names = super().get_decay_parameter_names(model)
+        if self.args.regularized_paths == "all":
+            return names
+        parameters = parameters_off(self.model, self.sampler.largest)
+        off = {name for name, parameter in model.named_parameters() if id(parameter) in parameters}
+        return [name for name in names if name not in off]
+
+    def training_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor | Any],
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """One path of a step, forward and backward: with dropout where the path is to be regularised."""
+        if self.args.regularized_paths == "all" or self._architecture == self.sampler.largest:
+            return super().training_step(model, inputs, num_items_in_batch)
+        if self._dropouts is None:
+            self._dropouts = dropouts_of([self.model, *([self.mean_teacher.model] if self.mean_teacher else [])])
+        with without_dropout(self._dropouts):
+            return super().training_step(model, inputs, num_items_in_batch)
+
+    # ---- Distillation ----
+
+    def distilled_loss(
+        self,
+        inputs: Mapping[str, Any],
+        task_loss: torch.Tensor,
+        outputs: ModelOutput,
+        num_items_in_batch: torch.Tensor | int | None,
+    ) -> torch.Tensor:
+        """
+        The loss of the path that is being trained, its share of the step's: of the task, of the distance to the soft outputs, or of
+        both, `(1 - weight) · task + weight · distance`.
+
+        Args:
+            inputs (`Mapping[str, torch.Tensor]`):
+                The batch.
+            task_loss (`torch.Tensor`):
+                The task's, its share of the step's.
+            outputs ([`~transformers.modeling_outputs.ModelOutput`]):
+                What the path's pass gave.
+            num_items_in_batch (`int` or `torch.Tensor`, *optional*):
+                The labels that share the optimizer step.
+        """
+        labels = inputs["labels"]
+        if labels.ndim > 1 and not isinstance(self.model, MaskedLMMixin):
+            raise ValueError(
+                f"The labels have the shape {tuple(labels.shape)}: `distillation` is for one class or one number for each"
+                " example, since its soft outputs are one distribution. Set it to 'none'."
+            )
+        logits = labelled_rows(outputs.logits, labels)
+        if self.args.distillation == "inplace" and self._architecture == self.sampler.largest:
+            self._soft_targets = logits.detach()
+            self.add_loss_part("task_loss", task_loss)
+            return task_loss
+        if self._soft_targets is None:  # the first path of a step; the others have the same batch
+            with self.accelerator.autocast():
+                self._soft_targets = self.teacher.logits(inputs)
+        distance = self.distillation.distance(logits, self._soft_targets, num_items_in_batch)
+        distance = self.distillation.weight * self._share(inputs) * distance
+        self.add_loss_part("distillation_loss", distance)
+        if self.distillation.weight == 1:
+            return distance  # and no backward pass of labels that do not count
+        task_loss = (1 - self.distillation.weight) * task_loss
+        self.add_loss_part("task_loss", task_loss)
+        return task_loss + distance
+
+    def _share(self, inputs: Mapping[str, Any]) -> float:
+        """What a sum over the rows of a batch, divided by the labels of the step, is multiplied by, as the task's loss is."""
+        factor = inputs.get("row_factor", 1.0)
+        if self.args.average_tokens_across_devices:
+            # Gradients are averaged over processes, the labels are those of all of them.
+            factor = self.args.world_size * (factor > 0)
+        return factor / self._architectures_in_step
+
+
+__all__ = ["DISTILLATIONS", "DistilledTrainingMixin"]
