@@ -28,6 +28,7 @@ from .distillation import DistillationLoss
 from .distilled_training import DISTILLATIONS
 from .regularization import REGULARIZED_PATHS
 from .rested_moments import RESTED_MOMENTS
+from .rested_slices import RESTED_SLICES
 
 
 @dataclass
@@ -68,6 +69,10 @@ class SupernetTrainingArguments(TrainingArguments):
         rested_moments (`str`, *optional*, defaults to `"keep"`):
             What the optimizer's moments of a weight do while no step trains it: `"keep"`, as PyTorch does, or `"decay"`, as with
             gradients of zero ([`decay_rested_moments`]; AdamW of PyTorch only).
+        rested_slices (`str`, *optional*, defaults to `"move"`):
+            With `weight_sharing="sliced"`, what the optimizer does to the part of a weight that lies outside the slices of the step's
+            paths: `"move"` it by its moments and its decay, as PyTorch does (and as published), or `"restore"` it and its moments
+            ([`restore_rested_slices`]; AdamW, Adam and SGD of PyTorch only).
         distillation (`str`, *optional*, defaults to `"none"`):
             `"inplace"` (BigNAS): only the largest path of a step sees the labels, the others learn its soft outputs, for which the
             sampler has to be one that trains it in each step (`"sandwich"`). `"teacher"`: all paths learn from a trained model. See
@@ -138,6 +143,13 @@ class SupernetTrainingArguments(TrainingArguments):
             "help": "What AdamW's moments of a weight do while no step trains it: keep, or decay as with gradients of zero."
         },
     )
+    rested_slices: str = field(
+        default="move",
+        metadata={
+            "help": "What the optimizer does to the part of a sliced weight that no path of the step has: move, by its moments"
+            " and its decay, or restore it and them."
+        },
+    )
     distillation: str = field(
         default="none",
         metadata={
@@ -191,6 +203,8 @@ class SupernetTrainingArguments(TrainingArguments):
             raise ValueError(
                 f"`rested_moments` must be one of {', '.join(RESTED_MOMENTS)}; got {self.rested_moments!r}."
             )
+        if self.rested_slices not in RESTED_SLICES:
+            raise ValueError(f"`rested_slices` must be one of {', '.join(RESTED_SLICES)}; got {self.rested_slices!r}.")
         self._check_distillation()
         if self.eval_random_children < 0:
             raise ValueError(f"`eval_random_children` must not be negative, got {self.eval_random_children}.")

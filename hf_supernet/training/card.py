@@ -241,6 +241,7 @@ def _training_rows(trainer: "SupernetTrainer") -> dict[str, Any]:
         f" {args.get_warmup_steps(trainer.state.max_steps)} warm-up steps",
         "optimizer": getattr(args.optim, "value", args.optim),
         "moments of weights that rest": "decay" if args.rested_moments == "decay" else None,
+        "weights outside the slices of a step": "restored" if args.rested_slices == "restore" else None,
         "weight decay": args.weight_decay,
         "dropout": trainer.model.config.hidden_dropout_prob,
         "precision": args.mixed_precision if args.mixed_precision != "no" else str(trainer.model.dtype).split(".")[-1],

@@ -42,6 +42,7 @@ _RUN_SETTINGS = (
     *("alignment_weight", "alignment_layers", "alignment_normalized", "anchor_interval", "anchor_eval_samples"),
     *("alignment_warmup", "anchor", "anchor_average", "rested_moments"),
     *("distillation", "distillation_weight", "distillation_temperature", "regularized_paths"),
+    "rested_slices",
 )
 
 _BEFORE = {
@@ -49,6 +50,7 @@ _BEFORE = {
     "anchor": "best",
     "anchor_average": 0.0,
     "rested_moments": "keep",
+    "rested_slices": "move",
     "distillation": "none",
     "distillation_weight": 1.0,
     "distillation_temperature": 1.0,

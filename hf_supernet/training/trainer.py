@@ -37,7 +37,7 @@ from .distributed import average_gradients, broadcast_model
 from .evaluation import ChildrenEvaluationMixin
 from .hub_card import HubCardMixin
 from .own_rows import OwnRowsMixin
-from .rested_moments import decay_rested_moments
+from .resting_weights import RestingWeightsMixin
 from .resuming import FinishedRunsMixin
 from .running_losses import RunningLossesMixin
 from .saving import WholeModelsMixin
@@ -52,6 +52,7 @@ class SupernetTrainer(
     FinishedRunsMixin,
     HubCardMixin,
     OwnRowsMixin,
+    RestingWeightsMixin,
     RunningLossesMixin,
     WholeModelsMixin,
     Trainer,
@@ -130,8 +131,8 @@ class SupernetTrainer(
         self.sampler = sampler or args.build_sampler(model.search_space, model.config)
         self.set_up_alignment()
         self.set_up_distillation(teacher)
-        if self.optimizer is not None and args.rested_moments == "decay":
-            decay_rested_moments(self.optimizer)
+        if self.optimizer is not None:
+            self.let_weights_rest()
         if self.compute_metrics is None:
             check_best_metric(args, self.loss_names())
         self._architecture: Architecture | None = None
@@ -155,13 +156,6 @@ class SupernetTrainer(
             if hasattr(self.data_collator, "frozen"):
                 # The masking collator reads these and does not pass them on.
                 self._signature_columns += ["example_id", "special_tokens_mask"]
-
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        is_new = self.optimizer is None
-        optimizer = super().create_optimizer(model)
-        if is_new and self.args.rested_moments == "decay":
-            decay_rested_moments(optimizer)
-        return optimizer
 
     def begin_training(self) -> None:
         """
@@ -243,12 +237,6 @@ class SupernetTrainer(
             self.add_loss_part("alignment_loss", alignment_loss)
             loss = loss + self.current_alignment_weight() * alignment_loss
         return (loss, outputs) if return_outputs else loss
-
-    def _clip_grad_norm(self, model: torch.nn.Module) -> torch.Tensor:
-        # The optimizer's flat lists: walking a supernet's modules for the few weights that have gradients takes longer.
-        weights = (weight for group in self.optimizer.param_groups for weight in group["params"])
-        trained = [weight for weight in weights if weight.grad is not None]
-        return self.accelerator.clip_grad_norm_(trained, self.args.max_grad_norm)
 
     def floating_point_ops(self, inputs: dict[str, torch.Tensor | Any]) -> int:
         """Operations of forward and backward through the paths that the step trains, in closed form."""

@@ -56,8 +56,9 @@ EXACT_RUNS = {"exact": EXACT, "stream": STREAM, "fair": FAIR, "averaged": AVERAG
 UNEVEN_RUNS = {
     "uneven": EXACT | {"anchor_eval_samples": 2},
     "uneven_stream": STREAM | {"max_steps": 4},
+    "uneven_inplace": EXACT | {"alignment_weight": 0.0, "sampler": "sandwich", "distillation": "inplace"},
 }
-NUM_ROWS = {"uneven": 19, "uneven_stream": 29}
+NUM_ROWS = {"uneven": 19, "uneven_stream": 29, "uneven_inplace": 19}
 RESUMED = MAGIC_AT | {"max_steps": 5, "save_strategy": "steps", "save_steps": 2}
 
 
