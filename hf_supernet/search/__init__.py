@@ -17,6 +17,7 @@ from .constraints import Constraint, FeasibleSpace
 from .cost_models import AdditiveCost, LatencyCost, MultiplyAddCost, ParameterCost
 from .evolutionary import EvolutionarySearch
 from .latency import LatencyTable
+from .latency_overhead import LatencyOverhead
 from .linas import LINASSearch
 from .nsga2 import NSGA2Search
 from .objectives import LOSS, FunctionObjective, Judgement, Objective, PopulationObjective, SupportsEvaluate, dev_loss
@@ -44,6 +45,7 @@ __all__ = [
     "LINASSearch",
     "LatencyCost",
     "LatencyMeasurement",
+    "LatencyOverhead",
     "LatencySettings",
     "LatencyTable",
     "MultiplyAddCost",

@@ -13,13 +13,14 @@
 # limitations under the License.
 """Cost models: free objectives that are sums over the layers, so that architectures within a limit can be drawn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..architecture import Architecture
 from ..constrained_sampling import CostTable
 from ..costs import multiply_add_table, parameter_table
 from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
 from ..search_space import SearchSpace
+from ..sized_costs import SizedCostTable
 from .latency import NANOSECONDS, LatencyTable
 from .objectives import Judgement, Objective
 
@@ -107,24 +108,42 @@ class LatencyCost(AdditiveCost):
     Args:
         config ([`SupernetBertConfig`]):
             The supernet's configuration.
-        latency_table ([`LatencyTable`]):
-            The table.
+        latency_table ([`LatencyTable`] or `dict[int, LatencyTable]`):
+            The table; where hidden sizes are searched, one for each of them.
 
     Raises:
-        ValueError: where the table was measured for other sizes, or lacks a candidate.
+        ValueError: where a table was measured for other sizes, or lacks a candidate, and for a hidden size without one.
     """
 
     name = "latency"
     unit = "s"
     scale = NANOSECONDS
 
-    def __init__(self, config: SupernetBertConfig, latency_table: LatencyTable):
-        latency_table.check_config(config)
+    def __init__(self, config: SupernetBertConfig, latency_table: LatencyTable | Mapping[int, LatencyTable]):
         search_space = SearchSpace.from_config(config)
-        super().__init__(search_space, latency_table.cost_table(search_space))
+        if isinstance(latency_table, LatencyTable):
+            latency_table.check_config(config)
+            table = latency_table.cost_table(search_space)
+        else:
+            table = _sized_table(config, search_space, latency_table)
+        super().__init__(search_space, table)
 
     def format(self, value: float) -> str:
         return f"{1e3 * value:g} ms latency"
+
+
+def _sized_table(
+    config: SupernetBertConfig, search_space: SearchSpace, tables: Mapping[int, LatencyTable]
+) -> SizedCostTable:
+    if sorted(tables) != sorted(search_space.hidden_sizes):
+        raise ValueError(
+            f"There are latency tables for the hidden sizes {sorted(tables)}, and the supernet searches"
+            f" {sorted(search_space.hidden_sizes)}; it takes one for each."
+        )
+    for size, table in tables.items():
+        table.check_config(config.at_hidden_size(size))
+    operators = search_space.operator_space
+    return SizedCostTable.from_function(search_space, lambda size: tables[size].cost_table(operators))
 
 
 __all__ = ["AdditiveCost", "LatencyCost", "MultiplyAddCost", "ParameterCost"]

@@ -15,93 +15,39 @@
 
 import json
 import os
-from collections.abc import Callable
+import random
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-
-import torch
-from torch import nn
-from tqdm.auto import tqdm
-from transformers import PreTrainedModel
 
 from ..architecture import Architecture
 from ..constrained_sampling import CostTable
 from ..files import write_json
 from ..models.searched_bert.configuration_searched_bert import Operator, SearchedBertConfig
-from ..models.searched_bert.modeling_searched_bert import (
-    SearchedBertForMaskedLM,
-    SearchedBertForQuestionAnswering,
-    SearchedBertForSequenceClassification,
-    SearchedBertForTokenClassification,
-    SearchedBertModel,
-    build_operator,
-    prepare_masks,
-)
 from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
+from ..path_counting import IDENTITY
 from ..search_space import SearchSpace
-from .timing import (
-    LatencyMeasurement,
-    LatencySettings,
-    describe_device,
-    measure_model,
-    model_call,
-    time_samples,
-)
+from .latency_conditions import SIZES, check_equal, check_measurable, check_one_size, conditions_of, sizes_of
+from .latency_measuring import measure_children, measure_operators
+from .latency_overhead import ChildSums, LatencyOverhead, check_num_children
+from .timing import LatencyMeasurement, LatencySettings, check_device, describe_device
 
 
 NANOSECONDS = 10**9
 
-_HEAD_CLASSES = {
-    None: SearchedBertModel,
-    "masked-lm": SearchedBertForMaskedLM,
-    "sequence-classification": SearchedBertForSequenceClassification,
-    "token-classification": SearchedBertForTokenClassification,
-    "question-answering": SearchedBertForQuestionAnswering,
-}
-_SIZES = (
-    "hidden_size",
-    "embedding_size",
-    "vocab_size",
-    "attention_head_size",
-    "hidden_act",
-    "max_position_embeddings",
-)
-"""The fields of a configuration on which latencies depend, besides the operators."""
-
-
-def _build(config: SupernetBertConfig, architecture: Architecture, head: str | None) -> PreTrainedModel:
-    child_config = config.child_config(architecture.operators)
-    child_config._attn_implementation = config._attn_implementation
-    return _HEAD_CLASSES[head](child_config)
-
-
-def _operators_call(
-    config: SearchedBertConfig, operator: Operator, copies: int, settings: LatencySettings
-) -> Callable[[], object]:
-    """`copies` layers of one operator, each with weights of its own, so that these are as cold as in a whole model."""
-    place = {"device": settings.device, "dtype": settings.torch_dtype}
-    layers = nn.ModuleList(build_operator(config, operator) for _ in range(copies)).to(**place).eval()
-    start = torch.randn(settings.batch_size, settings.sequence_length, config.hidden_size, **place)
-    masks = prepare_masks(config, start, torch.ones(start.shape[:2], dtype=torch.long, device=settings.device))
-
-    def run():
-        hidden_states = start
-        for layer in layers:
-            hidden_states = layer(hidden_states, *masks)
-        return hidden_states
-
-    return run
+_DRAWS_PER_CHILD = 20
 
 
 class LatencyTable:
     """
     The latency of each operator on one device, and of what all children have in common (embeddings and head); the
-    latency of an architecture is their sum, as in [NAS-BERT](https://huggingface.co/papers/2105.14444).
+    latency of an architecture is their sum, as in [NAS-BERT](https://huggingface.co/papers/2105.14444), plus an overhead
+    that is fitted on whole children.
 
     We differ in how an operator is measured: not alone, its weights warm in the cache, but as a stack of as many layers
-    as the model has, divided by their number.
+    as the model has, divided by their number; and in the overhead, see [`LatencyOverhead`].
 
-    Build it by [`LatencyTable.measure`] or [`LatencyTable.load`].
+    Build it by [`LatencyTable.measure`] and [`LatencyTable.with_overhead`], or by [`LatencyTable.load`].
 
     Args:
         operators (`dict[Operator, LatencyMeasurement]`):
@@ -116,11 +62,14 @@ class LatencyTable:
             The head in `base`.
         device (`dict`):
             The machine; see [`describe_device`].
+        overhead ([`LatencyOverhead`], *optional*):
+            What whole children take beyond that. Without it, the latency is the plain sum.
 
     Example:
 
     ```python
     >>> table = LatencyTable.measure(model.config, LatencySettings(batch_size=1, sequence_length=128, num_threads=1))
+    >>> table = table.with_overhead(model.config)
     >>> table.latency("A4-F1024-C5-F1024")  # seconds
     ```
     """
@@ -133,6 +82,7 @@ class LatencyTable:
         settings: LatencySettings,
         head: str | None,
         device: dict,
+        overhead: LatencyOverhead | None = None,
     ):
         self.operators = operators
         self.base = base
@@ -140,6 +90,7 @@ class LatencyTable:
         self.settings = settings
         self.head = head
         self.device = device
+        self.overhead = overhead
 
     @classmethod
     def measure(
@@ -164,60 +115,81 @@ class LatencyTable:
                 Whether to show a progress bar.
 
         Raises:
-            ValueError: for an unknown head, a device that is not here, and a sequence longer than the model allows.
+            ValueError: for an unknown head, a device that is not here, a sequence longer than the model allows, and
+                several hidden sizes.
         """
         settings = settings or LatencySettings()
-        if head not in _HEAD_CLASSES:
-            raise ValueError(f"`head` must be one of {', '.join(map(repr, _HEAD_CLASSES))}; got {head!r}.")
-        if settings.sequence_length > config.max_position_embeddings:
-            raise ValueError(
-                f"`sequence_length` {settings.sequence_length} is more than `max_position_embeddings`"
-                f" {config.max_position_embeddings}."
-            )
-        with torch.random.fork_rng(devices=[]):  # the weights drawn here are no draws of the caller's
-            return cls._measure(config, settings, head, progress)
+        check_measurable(config, settings, head)
+        base, operators = measure_operators(config, settings, head, progress)
+        return cls(operators, base, sizes_of(config), settings, head, describe_device(settings.device))
 
-    @classmethod
-    def _measure(
-        cls, config: SupernetBertConfig, settings: LatencySettings, head: str | None, progress: bool
+    def with_overhead(
+        self, config: SupernetBertConfig, num_children: int = 24, seed: int = 0, progress: bool = False
     ) -> "LatencyTable":
-        operators = sorted({operator for candidates in config.layer_candidates for operator in candidates})
-        copies = config.num_hidden_layers
-        base_model = _build(config, Architecture((Operator("identity"),)), head)
-        samples: dict[Operator | None, list[float]] = {item: [] for item in (None, *operators)}
-        with tqdm(total=settings.repeats * len(samples), desc="Measuring latencies", disable=not progress) as bar:
-            for _ in range(settings.repeats):
-                for item in samples:
-                    if item is None:
-                        call = model_call(base_model, settings)
-                    else:
-                        call = _operators_call(base_model.config, item, copies, settings)
-                    samples[item] += time_samples(call, settings)
-                    bar.update()
-        base = LatencyMeasurement.from_samples(samples.pop(None))
-        measured = {item: LatencyMeasurement.from_samples(times, copies) for item, times in samples.items()}
-        return cls(measured, base, _sizes_of(config), settings, head, describe_device(settings.device))
+        """
+        The same table with the overhead of whole children, fitted on random ones that are measured on this machine.
+
+        Args:
+            config ([`SupernetBertConfig`]):
+                The supernet's.
+            num_children (`int`, *optional*, defaults to 24):
+                How many; the fastest and the slowest of the search space by this table are among them.
+            seed (`int`, *optional*, defaults to 0):
+                The seed of the draws.
+            progress (`bool`, *optional*, defaults to `False`):
+                Whether to show a progress bar.
+
+        Raises:
+            ValueError: for fewer than four children, other sizes, and a table that was measured elsewhere.
+        """
+        self.check_config(config)
+        check_device(self.settings.device)
+        check_equal("This table was measured elsewhere", self.device, describe_device(self.settings.device))
+        check_num_children(num_children)
+        space = SearchSpace.from_config(config)
+        table, generator = self.cost_table(space), random.Random(seed)
+        drawn = dict.fromkeys((space.cheapest(table), space.dearest(table)))
+        drawn |= dict.fromkeys(space.sample(generator) for _ in range(num_children * _DRAWS_PER_CHILD))
+        children = self.measure_children(config, list(drawn)[:num_children], progress)
+        return self._fitted({str(item): measured for item, measured in children.items()})
+
+    def merged(self, other: "LatencyTable") -> "LatencyTable":
+        """
+        One table of two that were measured under the same conditions, such as with different candidates. Of what is in
+        both, the measurement with more samples is taken; an overhead is fitted anew on the children of both.
+
+        Raises:
+            ValueError: where model sizes, settings, head, machine or versions differ; the message names what does. How
+                long was measured may differ.
+        """
+        check_equal("These latency tables do not go together", conditions_of(self), conditions_of(other))
+        operators = _more_samples(self.operators, other.operators)
+        base = _more_samples({"base": self.base}, {"base": other.base})["base"]
+        fits = [table.overhead.children if table.overhead else {} for table in (self, other)]
+        children = _more_samples(*({name: child.measured for name, child in fit.items()} for fit in fits))
+        merged = LatencyTable(operators, base, self.sizes, self.settings, self.head, self.device)
+        return merged._fitted(children) if children else merged
 
     def latency(self, architecture: Architecture | str) -> float:
         """
-        The latency of an architecture in seconds: `base` and its operators, added up.
+        The latency of an architecture in seconds: `base` and its operators, added up, with the overhead.
 
         Raises:
             ValueError: for an operator that was not measured.
         """
-        if isinstance(architecture, str):
-            architecture = Architecture.from_string(architecture)
-        return (_nanoseconds(self.base) + sum(map(self._cost_of, architecture))) / NANOSECONDS
+        architecture = self._check(architecture)
+        return (self._base_cost() + sum(map(self._cost_of, architecture))) / NANOSECONDS
 
     def cost_table(self, search_space: SearchSpace) -> CostTable:
-        """The same in whole nanoseconds, for [`SearchSpace.within`]."""
-        return CostTable.from_function(search_space, self._cost_of, _nanoseconds(self.base))
+        """The same in whole nanoseconds, for [`SearchSpace.within`]; of one hidden size."""
+        return CostTable.from_function(search_space, self._cost_of, self._base_cost())
 
     def check_config(self, config: SupernetBertConfig | SearchedBertConfig) -> None:
         """Raises a `ValueError` where the table was measured for other sizes than those of `config`."""
-        mine = {name: value for name, value in self.sizes.items() if value != _sizes_of(config)[name]}
+        check_one_size(config)
+        mine = {name: value for name, value in self.sizes.items() if value != sizes_of(config)[name]}
         if mine:
-            theirs = {name: _sizes_of(config)[name] for name in mine}
+            theirs = {name: sizes_of(config)[name] for name in mine}
             raise ValueError(
                 f"This latency table was measured for {mine}, but the model has {theirs}; measure a table for this model."
             )
@@ -235,11 +207,15 @@ class LatencyTable:
         Raises:
             ValueError: where the table was measured for other sizes.
         """
+        (measured,) = self.measure_children(config, [architecture]).values()
+        return measured
+
+    def measure_children(
+        self, config: SupernetBertConfig, architectures: Iterable[Architecture | str], progress: bool = False
+    ) -> dict[Architecture, LatencyMeasurement]:
+        """As [`LatencyTable.measure_child`], in turns: a spell in which the machine was busy spoils no child's median."""
         self.check_config(config)
-        if isinstance(architecture, str):
-            architecture = Architecture.from_string(architecture)
-        with torch.random.fork_rng(devices=[]):
-            return measure_model(_build(config, architecture, self.head), self.settings)
+        return measure_children(config, list(map(self._check, architectures)), self.settings, self.head, progress)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the table as JSON, atomically."""
@@ -253,6 +229,7 @@ class LatencyTable:
                 "head": self.head,
                 "base": asdict(self.base),
                 "operators": {str(operator): asdict(value) for operator, value in self.operators.items()},
+                "overhead": None if self.overhead is None else self.overhead.to_dict(),
             },
         )
 
@@ -273,27 +250,49 @@ class LatencyTable:
                     for name, value in values["operators"].items()
                 },
                 LatencyMeasurement(**values["base"]),
-                {name: values["sizes"][name] for name in _SIZES},
+                {name: values["sizes"][name] for name in SIZES},
                 LatencySettings(**values["settings"]),
                 values["head"],
                 values["device"],
+                None if values["overhead"] is None else LatencyOverhead.from_dict(values["overhead"]),
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"'{path}' is not a latency table, or a damaged one: {error!r}.") from error
+
+    def _check(self, architecture: Architecture | str) -> Architecture:
+        if isinstance(architecture, str):
+            architecture = Architecture.from_string(architecture)
+        if architecture.hidden_size not in (None, self.sizes["hidden_size"]):
+            raise ValueError(f"'{architecture}' has another hidden size than this table, {self.sizes['hidden_size']}.")
+        return architecture
+
+    def _fitted(self, children: dict[str, LatencyMeasurement]) -> "LatencyTable":
+        plain = LatencyTable(self.operators, self.base, self.sizes, self.settings, self.head, self.device)
+        base, sums = plain._base_cost() / NANOSECONDS, {}
+        for name, measured in children.items():
+            operators = Architecture.from_string(name).operators
+            depth = sum(operator != IDENTITY for operator in operators)
+            sums[name] = ChildSums(plain.latency(name) - base, depth, measured)
+        plain.overhead = LatencyOverhead.fit(base, sums)
+        return plain
+
+    def _base_cost(self) -> int:
+        return round((self.base.median + (self.overhead.constant if self.overhead else 0)) * NANOSECONDS)
 
     def _cost_of(self, operator: Operator) -> int:
         if operator not in self.operators:
             known = ", ".join(map(str, self.operators))
             raise ValueError(f"The latency of {operator} was not measured; this table has {known}.")
-        return _nanoseconds(self.operators[operator])
+        seconds = self.operators[operator].median
+        if self.overhead is not None:
+            seconds = self.overhead.factor * seconds + self.overhead.per_layer * (operator != IDENTITY)
+        return round(seconds * NANOSECONDS)
 
 
-def _nanoseconds(measurement: LatencyMeasurement) -> int:
-    return round(measurement.median * NANOSECONDS)
-
-
-def _sizes_of(config: SupernetBertConfig | SearchedBertConfig) -> dict:
-    return {name: getattr(config, name) for name in _SIZES}
+def _more_samples(one: dict, two: dict) -> dict:
+    """What is in one of the two, and of what is in both, the measurement with more samples."""
+    taken = {key: value for key, value in two.items() if key not in one or value.samples > one[key].samples}
+    return one | taken
 
 
 __all__ = ["LatencyTable"]

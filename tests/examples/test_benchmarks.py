@@ -31,6 +31,8 @@ RUNS = {
     "throughput_vs_bert": "--shapes tiny --rounds 3 --warmup 1 --sequence_length 13",
     "memory": f"--rounds 1 --repeats 1 --layers 3 --candidates 4 {TINY}",
     "costs_check": "--rounds 1 --sequence_length 17",
+    "latency_prediction": "--rounds 1 --children 3 --fitted 4 --layers 3 --min_run_time 0.002 --hidden_size 32"
+    " --vocab_size 99 --batch_size 2 --sequence_length 13",
 }
 RATIOS = {"step_time": 4, "alignment_cost": 2 + 3 + 2, "throughput_vs_bert": 1}
 
@@ -109,6 +111,19 @@ def test_memory_of_tensors(results):
 def test_costs_are_equal(results):
     for result in read(results, "costs_check")["results"]:
         assert result["met"] and result["value"] == "6 of 6 children equal", result
+
+
+def test_predicted_latencies_and_their_figures(results):
+    tau, error, plain_tau, plain_error = read(results, "latency_prediction")["results"][:4]
+    assert {"target", "met"} <= set(tau) & set(error) and "target" not in plain_tau | plain_error
+    assert len(tau["children"]) == 3 and set(tau["overhead"]["children"]).isdisjoint(
+        child["architecture"] for child in tau["children"]
+    )
+    errors = sorted(abs(child["predicted"] / child["measured"] - 1) for child in tau["children"])
+    assert error["value"] == f"{100 * errors[1]:.1f} % ({100 * errors[2]:.1f} %)" and error["met"] == (
+        errors[1] <= 0.05
+    )
+    assert tau["met"] == (float(tau["value"]) >= 0.9) and all(child["samples"] > 0 for child in tau["children"])
 
 
 def test_report_writes_the_tables(results, tmp_path):

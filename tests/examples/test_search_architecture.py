@@ -76,6 +76,7 @@ def arguments(inputs: dict[str, str], output_dir: Path, **options) -> list[str]:
         "generations": 3,
         "latency_min_run_time": 0.02,
         "latency_num_threads": 1,
+        "latency_num_children": 4,
         **options,
     }
     argv = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]

@@ -27,7 +27,7 @@ from hf_supernet.search import (
     describe_device,
     measure_model,
 )
-from hf_supernet.search.latency import _SIZES
+from hf_supernet.search.latency_conditions import SIZES
 
 from .conftest import tiny_config
 
@@ -42,7 +42,7 @@ def made_up_table(config: SupernetBertConfig, nanoseconds: dict[str, int] | None
     operators = {
         Operator.from_string(name): LatencyMeasurement(value / 1e9, value / 1e10, 9) for name, value in values.items()
     }
-    sizes = {name: getattr(config, name) for name in _SIZES}
+    sizes = {name: getattr(config, name) for name in SIZES}
     return LatencyTable(operators, LatencyMeasurement(0.000123457, 1e-6, 9), sizes, FAST, None, describe_device())
 
 
@@ -92,8 +92,7 @@ def test_on_a_clock_that_counts_operators(monkeypatch):
         hook.remove()
         return [1e-3 * len(counted)]
 
-    monkeypatch.setattr("hf_supernet.search.latency.time_samples", samples)
-    monkeypatch.setattr("hf_supernet.search.timing.time_samples", samples)
+    monkeypatch.setattr("hf_supernet.search.latency_measuring.time_samples", samples)
     table = LatencyTable.measure(tiny_config(), FAST)
     assert {measurement.median for measurement in table.operators.values()} == {1e-3}
     architecture = "A4-F37-A4-I-C3-C3"
