@@ -98,8 +98,10 @@ class Report:
             tuple, Estimate | None
         ] = {}  # an estimate takes seconds, and one run can stand for two budgets
         everything = np.ones(len(self.truth.networks), dtype=bool)
-        self.subsets = {"all children": everything, "children that mix tokens": self.truth.without_trivial()}
-        self.subsets = {name: children for name, children in self.subsets.items() if children.sum() > 1}
+        self.subsets = {"all children": everything}
+        mixing = self.truth.without_trivial()
+        if 1 < mixing.sum() < len(mixing):
+            self.subsets["children that mix tokens"] = mixing
 
     # ---- Tables ----
 

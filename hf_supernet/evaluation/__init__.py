@@ -19,6 +19,7 @@ libraries that they import.
 """
 
 from .evaluator import Evaluator
+from .trie import CallCount, count_calls, in_trie_order, plan_visits
 
 
-__all__ = ["Evaluator"]
+__all__ = ["CallCount", "Evaluator", "count_calls", "in_trie_order", "plan_visits"]

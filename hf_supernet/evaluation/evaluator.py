@@ -21,15 +21,16 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from ..architecture import Architecture
+from .trie import Visit, in_trie_order, plan_visits
 
 
 class Evaluator:
     """
     Scores children by running their paths through the supernet.
 
-    A population is walked in the order of its paths, as a trie is depth first: what two children have in common at
-    their beginning runs once for each batch, and at most one state a layer is kept. The losses are those of evaluating
-    each child by itself.
+    A population is walked as a trie, depth first: what two children have in common at their beginning runs once for
+    each batch. States are stored where a later child branches off, at most one a layer; see [`plan_visits`]. The losses
+    are those of evaluating each child by itself, to rounding.
 
     Args:
         model ([`SupernetBertForMaskedLM`] or a supernet with another head):
@@ -39,6 +40,9 @@ class Evaluator:
             shuffling whose masks are fixed. In a distributed run each process passes its share.
         autocast (`Callable`, *optional*):
             Makes the context in which the model runs, such as `accelerator.autocast`.
+        max_stored (`int`, *optional*):
+            The most states to store at a time, each of shape `(batch_size, sequence_length, hidden_size)`, besides that
+            of the embeddings and of the layer that runs. By default as many as save calls.
 
     Raises:
         ValueError: where there is no batch, or none has a label.
@@ -49,10 +53,12 @@ class Evaluator:
         model: PreTrainedModel,
         batches: Iterable[Mapping[str, torch.Tensor]],
         autocast: Callable[[], AbstractContextManager] = nullcontext,
+        max_stored: int | None = None,
     ):
         self.model = model
         self.batches = batches
         self.autocast = autocast
+        self.max_stored = max_stored
 
     def evaluate(
         self, architectures: Iterable[Architecture | str], progress: bool = False
@@ -72,27 +78,51 @@ class Evaluator:
         wanted = list(dict.fromkeys(self.model.search_space.check(architecture) for architecture in architectures))
         if not wanted:
             return {}
-        ordered = sorted(wanted, key=lambda architecture: (architecture.hidden_size or 0, architecture.operators))
+        ordered = in_trie_order(wanted)
+        losses, labels = self.batch_losses(ordered, self.batches, progress)
+        sums = torch.cat([losses.sum(dim=1), labels.sum(dim=0, keepdim=True)])  # one loss each, then the labels
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(sums)
+        if sums[-1] == 0:
+            raise ValueError("Nothing to evaluate on: `batches` is empty, or no batch has a label.")
+        means = dict(zip(ordered, (sums[:-1] / sums[-1]).tolist(), strict=True))
+        return {architecture: means[architecture] for architecture in wanted}
+
+    def batch_losses(
+        self, ordered: list[Architecture], batches: Iterable[Mapping[str, torch.Tensor]], progress: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        The summed losses of children on each batch of this process, without a trace in model and random state.
+
+        Args:
+            ordered (`list[Architecture]`):
+                Members of the search space, distinct and in the order of [`in_trie_order`].
+            batches (`Iterable[Mapping[str, torch.Tensor]]`):
+                As for [`Evaluator`], some or all of them.
+            progress (`bool`, *optional*, defaults to `False`):
+                Whether to show a progress bar over the batches.
+
+        Returns:
+            `tuple[torch.Tensor, torch.Tensor]`: the sums, of shape `(len(ordered), number of batches)`, and the number of
+            labels in each batch; both in float64.
+        """
+        visits = plan_visits(ordered, self.max_stored)
         device = self.model.device
-        sums = torch.zeros(len(ordered) + 1, dtype=torch.float64, device=device)  # one loss each, then the labels
+        sums = [torch.zeros(len(ordered), 0, dtype=torch.float64, device=device)]
+        labelled = [torch.zeros(0, dtype=torch.float64, device=device)]
         was_training = self.model.training
         self.model.eval()
         try:
             # A data loader draws a seed from the global generator each time it is walked: evaluating leaves no trace.
             with torch.random.fork_rng(devices=[]), torch.no_grad(), self.autocast():
-                for batch in tqdm(self.batches, desc="Evaluating children", disable=not progress, leave=False):
+                for batch in tqdm(batches, desc="Evaluating children", disable=not progress, leave=False):
                     batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
                     labels = self._take_labels(batch)
-                    sums[:-1] += self._batch_losses(batch, labels, ordered)
-                    sums[-1] += (labels[0] != -100).sum()
+                    sums.append(self._losses_of_one(batch, labels, visits)[:, None])
+                    labelled.append((labels[0] != -100).sum()[None])
         finally:
             self.model.train(was_training)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(sums)
-        if sums[-1] == 0:
-            raise ValueError("Nothing to evaluate on: `batches` is empty, or no batch has a label.")
-        losses = dict(zip(ordered, (sums[:-1] / sums[-1]).tolist(), strict=True))
-        return {architecture: losses[architecture] for architecture in wanted}
+        return torch.cat(sums, dim=1), torch.cat(labelled)
 
     def _take_labels(self, batch: dict[str, torch.Tensor]) -> list[torch.Tensor]:
         """Takes the labels out of a batch: one tensor, or where an answer starts and where it ends."""
@@ -102,24 +132,25 @@ class Evaluator:
                 raise ValueError(f"A dev batch needs `{name}`; this one has {', '.join(batch)}.")
         return [batch.pop(name) for name in names]
 
-    def _batch_losses(
-        self, inputs: dict[str, torch.Tensor], labels: list[torch.Tensor], ordered: list[Architecture]
+    def _losses_of_one(
+        self, inputs: dict[str, torch.Tensor], labels: list[torch.Tensor], visits: list[Visit]
     ) -> torch.Tensor:
-        """The summed loss of each architecture on one batch; `ordered` is sorted, so that equal prefixes are neighbours."""
+        """The summed loss of each child on one batch."""
         base_model = self.model.base_model
-        states = []  # states[i] is what layer i reads
         options = {"prediction_positions": "labelled"} if hasattr(self.model, "cls") else {}
         losses = []
-        previous = None
-        for architecture in ordered:
-            shared = 0 if previous is None else architecture.first_difference(previous)
-            if previous is None or architecture.hidden_size != previous.hidden_size:
-                start = base_model.embed(**inputs, hidden_size=architecture.hidden_size)
-                states = [start.hidden_states]
-            del states[shared + 1 :]
-            state = start._replace(hidden_states=states[shared])
-            states.extend(base_model.run_layers(state, architecture, start=shared))
-            outputs = base_model.pool(states[-1])
-            losses.append(self.model.apply_head(outputs, *labels, num_items_in_batch=1, **options).loss)
-            previous = architecture
+        states: dict[int, torch.Tensor] = {}  # by depth: what the layer of that number reads
+        embedded, hidden_size = None, None
+        for architecture, start, stored in visits:
+            if embedded is None or architecture.hidden_size != hidden_size:
+                hidden_size = architecture.hidden_size
+                embedded = base_model.embed(**inputs, hidden_size=hidden_size)
+            current = states[start] if start else embedded.hidden_states
+            states = {depth: states[depth] for depth in stored if depth <= start}
+            layers = base_model.run_layers(embedded._replace(hidden_states=current), architecture, start=start)
+            for depth, current in enumerate(layers, start=start + 1):
+                if depth in stored:
+                    states[depth] = current
+            loss = self.model.apply_head(base_model.pool(current), *labels, num_items_in_batch=1, **options).loss
+            losses.append(loss)
         return torch.stack(losses).double()

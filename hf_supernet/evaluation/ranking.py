@@ -19,7 +19,7 @@ children through a supernet (or any figure that is to rank them, such as minus t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -132,6 +132,15 @@ STATISTICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 """What a ranking is judged by; of `regret` less is better, of all others more."""
 
+_RANGES = {
+    "tau": (-1.0, 1.0),
+    "spearman": (-1.0, 1.0),
+    "tau_better_half": (-1.0, 1.0),
+    "recall_top": (0.0, 1.0),
+    "regret": (0.0, np.inf),
+}
+"""The values that each can have: an interval ends where they end. (Those of differences do not.)"""
+
 _DRAWN: dict[str, DrawnStatistic] = {
     "tau": drawn_kendall_tau,
     "spearman": drawn_spearman_rho,
@@ -189,7 +198,7 @@ def estimate(
     Both sources of chance are counted. Runs with few seeds: the variance between them divided by their number, with
     Student's t. Children: the variance of the mean over seeds when children are drawn anew (bootstrap, the same children
     for all seeds, since all seeds ranked the same ones). The interval is Student's of the sum of the two variances, with
-    Welch and Satterthwaite's degrees of freedom.
+    Welch and Satterthwaite's degrees of freedom, and ends where the statistic's range does.
 
     Args:
         truth (`Sequence[float]` of length `num_children`):
@@ -221,7 +230,7 @@ def estimate(
     def means(draws: np.ndarray) -> np.ndarray:
         return np.mean([drawn(truth, row, draws) for row in predictions], axis=0)
 
-    return _estimate(values, means, len(truth), confidence, resamples, seed)
+    return _within(_RANGES[statistic], _estimate(values, means, len(truth), confidence, resamples, seed))
 
 
 def paired_difference(
@@ -314,13 +323,18 @@ def noise_ceiling(
     def means(draws: np.ndarray) -> np.ndarray:
         return np.mean([drawn(losses[:, i], losses[:, j], draws) for i, j in pairs], axis=0)
 
-    return _estimate(values, means, len(losses), confidence, resamples, seed)
+    return _within(_RANGES[statistic], _estimate(values, means, len(losses), confidence, resamples, seed))
 
 
 def _statistic(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
     if name not in STATISTICS:
         raise ValueError(f"`statistic` must be one of {', '.join(STATISTICS)}; got {name!r}.")
     return STATISTICS[name]
+
+
+def _within(range_: tuple[float, float], found: Estimate) -> Estimate:
+    low, high = np.clip((found.low, found.high), *range_)
+    return replace(found, low=float(low), high=float(high))
 
 
 def _or_zero(value: float) -> float:
