@@ -25,6 +25,7 @@ from hf_supernet import (
     SupernetBertForSequenceClassification,
 )
 from hf_supernet.evaluation.evaluator import Evaluator
+from hf_supernet.evaluation.trie import in_trie_order
 from hf_supernet.models.searched_bert.modeling_searched_bert import SearchedBertOperator
 
 from ..models.conftest import make_batch, make_masked_labels, randomise, sample_architectures, supernet_config
@@ -88,6 +89,25 @@ def test_the_losses_are_those_of_one_by_one_evaluation(head):
     expected = [loss_of_one(model, batches, architecture) for architecture in losses]
     assert list(losses.values()) == pytest.approx(expected, rel=1e-6, abs=1e-6)
     assert len({round(value, 4) for value in expected}) > len(expected) / 2
+
+
+@pytest.mark.parametrize("max_stored", [0, 1])
+def test_a_budget_of_stored_states_changes_no_loss(max_stored):
+    model, batches = make_supernet(), make_batches()
+    architectures = related_architectures(model)
+    losses = Evaluator(model, batches, max_stored=max_stored).evaluate(architectures)
+    assert losses == pytest.approx(Evaluator(model, batches).evaluate(architectures), rel=1e-12)
+
+
+def test_losses_of_single_batches():
+    model, batches = make_supernet(), make_batches()
+    evaluator, ordered = Evaluator(model, batches), in_trie_order(sample_architectures(model, 3))
+    sums, labels = evaluator.batch_losses(ordered, batches)
+    assert sums.shape == (3, 3) and labels.tolist() == [(batch["labels"] != -100).sum() for batch in batches]
+    losses = evaluator.evaluate(ordered)
+    assert (sums.sum(dim=1) / labels.sum()).tolist() == pytest.approx(list(losses.values()), rel=1e-12)
+    last, _ = evaluator.batch_losses(ordered[1:], batches[2:])
+    assert last.flatten().tolist() == pytest.approx(sums[1:, 2].tolist(), rel=1e-6)
 
 
 def test_the_losses_of_answers_that_are_marked():
