@@ -36,6 +36,11 @@ class SupernetTrainingArguments(TrainingArguments):
     r"""
     [`~transformers.TrainingArguments`] and what a supernet adds to them. No default of the parent class is changed.
 
+    BigNAS is `sampler="sandwich"` with `distillation="inplace"`, a supernet with `weight_sharing="sliced"`, and a learning rate that
+    stays at 5 % of its peak in the end. For this the library's schedules do: `lr_scheduler_type="warmup_stable_decay"` with
+    `lr_scheduler_kwargs={"num_stable_steps": 0, "num_decay_steps": n, "min_lr_ratio": 0.05}` decays for n steps and then stays
+    (by a cosine, where the paper's decay is exponential).
+
     Args:
         sampler (`str`, *optional*, defaults to `"uniform"`):
             Which architectures a step trains: `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T),
@@ -70,16 +75,16 @@ class SupernetTrainingArguments(TrainingArguments):
             What the optimizer's moments of a weight do while no step trains it: `"keep"`, as PyTorch does, or `"decay"`, as with
             gradients of zero ([`decay_rested_moments`]; AdamW of PyTorch only).
         rested_slices (`str`, *optional*, defaults to `"move"`):
-            With `weight_sharing="sliced"`, what the optimizer does to the part of a weight that lies outside the slices of the step's
-            paths: `"move"` it by its moments and its decay, as PyTorch does (and as published), or `"restore"` it and its moments
-            ([`restore_rested_slices`]; AdamW, Adam and SGD of PyTorch only).
+            With `weight_sharing="sliced"`, what the optimizer does to the part of a weight that lies outside the slices of the
+            step's paths: `"move"` it by its moments and its decay, as PyTorch does (and as published), or `"restore"` it and its
+            moments ([`restore_rested_slices`]; AdamW, Adam and SGD of PyTorch only).
         distillation (`str`, *optional*, defaults to `"none"`):
-            `"inplace"` (BigNAS): only the largest path of a step sees the labels, the others learn its soft outputs, for which the
-            sampler has to be one that trains it in each step (`"sandwich"`). `"teacher"`: all paths learn from a trained model. See
-            [`DistilledTrainingMixin`].
+            `"inplace"` (BigNAS): only the largest path of a step sees the labels, the others learn its soft outputs, for which
+            the sampler has to be one that trains it in each step (`"sandwich"`). `"teacher"`: all paths learn from a trained
+            model. See [`DistilledTrainingMixin`].
         distillation_weight (`float`, *optional*, defaults to 1.0):
-            λ in the loss `(1 - λ) · task + λ · KL(teacher || path)` of the paths that learn from soft outputs; the divergence is the
-            mean over the labels, for masked-LM over the masked positions alone. 1: these outputs alone, as in BigNAS.
+            λ in the loss `(1 - λ) · task + λ · KL(teacher || path)` of the paths that learn from soft outputs; the divergence is
+            the mean over the labels, for masked-LM over the masked positions alone. 1: these outputs alone, as in BigNAS.
         distillation_temperature (`float`, *optional*, defaults to 1.0):
             Divides the logits of both; see [`DistillationLoss`].
         teacher_model_name_or_path (`str`, *optional*):

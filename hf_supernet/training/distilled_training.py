@@ -57,8 +57,8 @@ class DistilledTrainingMixin:
                 Replaces the one that they name.
 
         Raises:
-            ValueError: where the sampler has no largest path and one is needed, the model's head can't be distilled, or there is no
-                teacher, or one that can't teach.
+            ValueError: where the sampler has no largest path and one is needed, the model's head can't be distilled, or there
+                is no teacher, or one that can't teach.
         """
         args = self.args
         self.distillation: DistillationLoss | None = None
@@ -95,8 +95,8 @@ class DistilledTrainingMixin:
         for option, is_set in needs.items():
             if is_set:
                 raise ValueError(
-                    f"{option} needs the largest path in each step, in front of the others, which the {self.sampler.name!r} sampler"
-                    " does not promise: set `sampler='sandwich'`."
+                    f"{option} needs the largest path in each step, in front of the others, which the {self.sampler.name!r}"
+                    " sampler does not promise: set `sampler='sandwich'`."
                 )
 
     # ---- Regularisation ----
@@ -133,8 +133,8 @@ class DistilledTrainingMixin:
         num_items_in_batch: torch.Tensor | int | None,
     ) -> torch.Tensor:
         """
-        The loss of the path that is being trained, its share of the step's: of the task, of the distance to the soft outputs, or of
-        both, `(1 - weight) · task + weight · distance`.
+        The loss of the path that is being trained, its share of the step's: of the task, of the distance to the soft outputs,
+        or of both, `(1 - weight) · task + weight · distance`.
 
         Args:
             inputs (`Mapping[str, torch.Tensor]`):

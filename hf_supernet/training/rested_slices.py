@@ -36,10 +36,10 @@ def restore_rested_slices(
     Leaves alone what lies outside the slices that a step trains.
 
     A sliced candidate has a part of the largest one's weights. The gradient of the rest is zero, but it is there: the optimizer
-    moves the whole weight by its moments, lets these decay, and lets the weight decay. From now on what lies outside all slices of
-    a step's paths is afterwards what it was before, weights and moments. (BigNAS and once-for-all do not do that; there is nothing to do in
-    a step that trains the largest path of a space with one kind of operator a layer, as each of a sandwich does, but for transformed
-    kernels.)
+    moves the whole weight by its moments, lets these decay, and lets the weight decay. From now on, what lies outside all slices
+    of a step's paths is afterwards what it was before, weights and moments. (BigNAS and once-for-all do not do that. A step that
+    trains the largest path, as each of a sandwich does, trains all of its weights: there this is for layers with candidates of
+    several kinds, and for transformed kernels.)
 
     The number of steps, by which Adam corrects the bias of its moments, is one for the whole weight and goes on. The embeddings of
     tokens that a batch lacks do not rest in this sense.

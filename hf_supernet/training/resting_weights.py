@@ -21,8 +21,8 @@ from .rested_slices import restore_rested_slices
 
 class RestingWeightsMixin:
     """
-    For a [`SupernetTrainer`], in front of a [`~transformers.Trainer`]: `rested_moments` and `rested_slices`, and the clipping of the
-    gradients that there are.
+    For a [`SupernetTrainer`], in front of a [`~transformers.Trainer`]: `rested_moments` and `rested_slices`, and the clipping of
+    the gradients that there are.
     """
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:

@@ -215,8 +215,8 @@ class SupernetTrainer(
         """
         The loss of the architecture that is being trained; outside a training step, of the default one.
 
-        In training it is the task's loss, or what distillation makes of it, plus `alignment_weight` times the alignment loss (or as
-        much of it as `alignment_warmup` has come to), divided by the number of architectures in the step.
+        In training it is the task's loss, or what distillation makes of it, plus `alignment_weight` times the alignment loss
+        (or as much of it as `alignment_warmup` has come to), divided by the number of architectures in the step.
         """
         if self._architecture is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)

@@ -231,6 +231,18 @@ def test_with_alignment(make_trainer):
         assert min(log["distillation_loss"], log["alignment_loss"]) > 0.01
 
 
+@pytest.mark.filterwarnings("ignore:Both num_training_steps")  # the Trainer passes the one
+def test_learning_rate_that_stays_at_a_share_of_its_peak(make_trainer):
+    """As the arguments' docstring says."""
+    schedule = {"num_stable_steps": 0, "num_decay_steps": 3, "min_lr_ratio": 0.05}
+    arguments = {"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": schedule, "warmup_steps": 1}
+    trainer = make_trainer(logging_steps=1, learning_rate=0.02, max_steps=6, **arguments)
+    trainer.train()
+    rates = logs_of(trainer, "learning_rate")
+    assert rates[1] == 0.02 and rates[1] > rates[2] > rates[3] > rates[4]
+    assert rates[4] == rates[5] == pytest.approx(0.001)
+
+
 @pytest.mark.parametrize("sampler", ["uniform", "fair", "gradual"])
 @pytest.mark.parametrize(
     ("option", "message"),
