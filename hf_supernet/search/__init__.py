@@ -15,6 +15,7 @@
 
 from .constraints import Constraint, FeasibleSpace
 from .cost_models import AdditiveCost, LatencyCost, MultiplyAddCost, ParameterCost
+from .early_stopping import EarlyStopping
 from .evolutionary import EvolutionarySearch
 from .latency import LatencyTable
 from .latency_overhead import LatencyOverhead
@@ -37,6 +38,7 @@ __all__ = [
     "LOSS",
     "AdditiveCost",
     "Constraint",
+    "EarlyStopping",
     "EvaluationStore",
     "EvolutionarySearch",
     "FeasibleSpace",

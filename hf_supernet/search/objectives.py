@@ -13,13 +13,18 @@
 # limitations under the License.
 """Objectives: what children are judged by, each with its direction, its unit and what it takes to know it."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
 
 from ..architecture import Architecture
+
+
+if TYPE_CHECKING:
+    from .early_stopping import EarlyStopping
 
 
 DIRECTIONS = ("minimise", "maximise")
@@ -105,6 +110,7 @@ class Objective:
         self.unit = unit
         self.cost = cost
         self.depends_on = dict(depends_on or {})
+        self.relative = False
 
     @property
     def sign(self) -> int:
@@ -195,6 +201,8 @@ class PopulationObjective(Objective):
             As for [`Objective`], like the other arguments.
         function (`Callable[[list[Architecture]], Mapping[Architecture, float]]`):
             Gives the value of each child.
+        relative (`bool`, *optional*, defaults to `False`):
+            Whether a value depends on the other children it was judged with: a store takes those of one call together.
 
     Example:
 
@@ -213,9 +221,11 @@ class PopulationObjective(Objective):
         unit: str = "",
         cost: Literal["cheap", "expensive"] = "expensive",
         depends_on: Mapping[str, str] | None = None,
+        relative: bool = False,
     ):
         super().__init__(name, direction, unit, cost, depends_on)
         self.function = function
+        self.relative = relative
 
     def judge(self, architectures: Sequence[Architecture]) -> Iterator[tuple[Architecture, Judgement]]:
         architectures = list(architectures)
@@ -225,7 +235,7 @@ class PopulationObjective(Objective):
             values = self.function(architectures)
             judged = [(item, Judgement.of(values[item])) for item in architectures]
         except Exception as error:
-            if _is_distributed():
+            if is_distributed():
                 raise
             if len(architectures) == 1:
                 judged = [(architectures[0], Judgement.of_failure(error))]
@@ -244,7 +254,11 @@ LOSS = Objective("loss", unit="nats per label")
 """The dev loss, described: what strategies minimise where no objectives are given."""
 
 
-def dev_loss(evaluator: SupportsEvaluate, depends_on: Mapping[str, str] | None = None) -> PopulationObjective:
+def dev_loss(
+    evaluator: SupportsEvaluate,
+    depends_on: Mapping[str, str] | None = None,
+    early_stopping: "EarlyStopping | None" = None,
+) -> PopulationObjective:
     """
     The dev loss of children through their supernet.
 
@@ -253,14 +267,22 @@ def dev_loss(evaluator: SupportsEvaluate, depends_on: Mapping[str, str] | None =
             Judges a population.
         depends_on (`dict[str, str]`, *optional*):
             Fingerprints of the weights and the dev data; needed where the losses go to a store.
+        early_stopping ([`EarlyStopping`], *optional*):
+            Stops children that are beaten beyond doubt before they have seen all dev batches. By default none is.
 
     Returns:
         [`PopulationObjective`]: named `loss`, in nats per label.
     """
-    return PopulationObjective(LOSS.name, evaluator.evaluate, unit=LOSS.unit, depends_on=depends_on)
+    if early_stopping is None:
+        return PopulationObjective(LOSS.name, evaluator.evaluate, unit=LOSS.unit, depends_on=depends_on)
+    evaluate = functools.partial(early_stopping.evaluate, evaluator)
+    # Without fingerprints there is no store to tell losses apart in.
+    depends_on = depends_on and {**depends_on, "early_stopping": early_stopping.describe()}
+    return PopulationObjective(LOSS.name, evaluate, unit=LOSS.unit, depends_on=depends_on, relative=True)
 
 
-def _is_distributed() -> bool:
+def is_distributed() -> bool:
+    """Whether other processes take part."""
     distributed = torch.distributed
     return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
 
@@ -275,4 +297,5 @@ __all__ = [
     "PopulationObjective",
     "SupportsEvaluate",
     "dev_loss",
+    "is_distributed",
 ]

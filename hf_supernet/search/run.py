@@ -154,16 +154,19 @@ def _ask(
     objective: Objective, architectures: list[Architecture], store: EvaluationStore | None
 ) -> dict[Architecture, Judgement]:
     """
-    The judgements of children. Values are stored as they come; failures later: an objective that always fails, in a
-    first attempt with a slip in it, is not remembered as what the children are.
+    The judgements of children. Values are stored as they come, or all together where they depend on each other;
+    failures later: an objective that always fails, in a first attempt with a slip in it, is not remembered as what the
+    children are.
     """
     judged = {}
     for architecture, judgement in objective.judge(architectures):
         judged[architecture] = judgement
         if judgement.error is not None:
             logger.warning(f"'{objective.name}' failed for '{architecture}': {judgement.error}")
-        elif store is not None:
+        elif store is not None and not objective.relative:
             store.add(objective, [(architecture, judgement)])
+    if store is not None and objective.relative:
+        store.add(objective, [pair for pair in judged.items() if pair[1].error is None])
     return judged
 
 
