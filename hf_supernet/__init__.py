@@ -45,6 +45,7 @@ from .models.supernet_bert import (
     SupernetBertForSequenceClassification,
     SupernetBertModel,
 )
+from .plain_space import PlainBertSpace
 from .search_space import SearchSpace
 
 
@@ -101,6 +102,7 @@ __all__ = [
     "Evaluator",
     "MaskingCollator",
     "Operator",
+    "PlainBertSpace",
     "SearchSpace",
     "SearchedBertConfig",
     "SearchedBertForMaskedLM",

@@ -96,7 +96,9 @@ class SearchSpace:
 
     @classmethod
     def from_config(cls, config: "SupernetBertConfig") -> "SearchSpace":
-        """The space of a supernet's configuration."""
+        """The space of a supernet's configuration; a [`PlainBertSpace`] where that has `plain_children`."""
+        if config.plain_children:
+            return _plain_bert_space().from_config(config)
         return cls(config.layer_candidates, config.identity_placement, config.hidden_sizes)
 
     @functools.cached_property
@@ -139,6 +141,10 @@ class SearchSpace:
         except ValueError:
             return False
         return True
+
+    def default_architecture(self) -> Architecture:
+        """The first candidate of every layer, at the largest hidden size; not checked here."""
+        return Architecture(tuple(row[0] for row in self.candidates), max(self.hidden_sizes, default=None))
 
     def identity_index(self, layer: int) -> int | None:
         """The position of the identity among the candidates of `layer`, `None` where it is no candidate."""
@@ -336,8 +342,8 @@ class SearchSpace:
 
     @classmethod
     def from_dict(cls, values: dict) -> "SearchSpace":
-        """The space that [`SearchSpace.to_dict`] wrote."""
-        return cls(**values)
+        """The space that [`SearchSpace.to_dict`] wrote, of whichever class."""
+        return _plain_bert_space().from_dict(values) if "plain_bert" in values else cls(**values)
 
     @property
     def fingerprint(self) -> str:
@@ -436,6 +442,12 @@ class SearchSpace:
                 stop = options[-1] if is_end else stop
             ended, best = stop, min(options, key=lambda option: option[0])
         return best[1]
+
+
+def _plain_bert_space() -> type[SearchSpace]:
+    from .plain_space import PlainBertSpace  # which is a SearchSpace itself
+
+    return PlainBertSpace
 
 
 def _position(block: np.ndarray, of_what: str) -> int:

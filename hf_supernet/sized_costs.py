@@ -14,16 +14,13 @@
 """Costs and constrained sampling where the hidden size is searched too: one table, and one count, for each size."""
 
 import functools
-import itertools
-import random
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .architecture import Architecture
-from .constrained_sampling import MAX_ATTEMPTS, ConstrainedSampler, CostTable, OutOfReachError, check_limits
-from .path_counting import check_generator
+from .constrained_sampling import ConstrainedSampler, CostTable, OutOfReachError, check_limits
+from .union_sampling import UnionSampler
 
 
 if TYPE_CHECKING:
@@ -74,7 +71,7 @@ class SizedCostTable:
         return dict(zip(search_space.hidden_sizes, self.tables, strict=True))
 
 
-class SizedConstrainedSampler:
+class SizedConstrainedSampler(UnionSampler):
     """
     Draws uniformly from the architectures of all hidden sizes whose total cost lies within bounds.
 
@@ -105,48 +102,19 @@ class SizedConstrainedSampler:
         check_limits(minimum, maximum)
         self.search_space = search_space
         self.cost_table = cost_table
-        self._samplers: dict[int, ConstrainedSampler] = {}
-        gaps = []
+        parts, gaps = [], []
         for size, table in cost_table.by_size(search_space).items():
             try:
-                self._samplers[size] = ConstrainedSampler(search_space.operator_space, table, minimum, maximum)
+                sampler = ConstrainedSampler(search_space.operator_space, table, minimum, maximum)
             except OutOfReachError as error:
                 gaps.append(f"with hidden size {size}: {error}")
-        if not self._samplers:
-            raise OutOfReachError(f"No architecture lies within the bounds. {' '.join(gaps)}")
-        self.minimum = min(sampler.minimum for sampler in self._samplers.values())
-        self.maximum = max(sampler.maximum for sampler in self._samplers.values())
-        self._ends = list(itertools.accumulate(sampler.num_numbers for sampler in self._samplers.values()))
+                continue
+            parts.append((sampler, functools.partial(_at_size, size)))
+        super().__init__(parts, f"No architecture lies within the bounds. {' '.join(gaps)}")
 
-    @property
-    def is_exact(self) -> bool:
-        """Whether no draw is ever rejected."""
-        return all(sampler.is_exact for sampler in self._samplers.values())
 
-    @property
-    def num_paths(self) -> int | None:
-        """The number of architectures within the bounds; `None` where costs had to be rounded."""
-        return self._ends[-1] if self.is_exact else None
-
-    def sample(self, generator: random.Random) -> Architecture:
-        """
-        Draws one architecture, uniformly over those within the bounds.
-
-        Raises:
-            RuntimeError: where rounded costs do not resolve bounds this narrow.
-            TypeError: where `generator` is no `random.Random`.
-        """
-        check_generator(generator)
-        for _ in range(MAX_ATTEMPTS):
-            number = generator.randrange(self._ends[-1])
-            index = bisect_right(self._ends, number)
-            size, sampler = list(self._samplers.items())[index]
-            drawn = sampler.numbered(number - (self._ends[index - 1] if index else 0))
-            if drawn is not None:
-                return Architecture(drawn.operators, size)
-        raise RuntimeError(
-            f"{MAX_ATTEMPTS} draws gave no architecture that costs {self.minimum} to {self.maximum}; widen the bounds."
-        )
+def _at_size(size: int, architecture: Architecture) -> Architecture:
+    return Architecture(architecture.operators, size)
 
 
 @functools.lru_cache(maxsize=8)

@@ -39,6 +39,8 @@ from ..models.searched_bert import (
     SearchedBertPreTrainedModel,
 )
 from ..models.searched_bert.configuration_searched_bert import SearchedBertBaseConfig
+from ..path_counting import IDENTITY
+from ..plain_bert import operators_obstacle
 
 
 BERT_CLASSES: dict[type[SearchedBertPreTrainedModel], type[BertPreTrainedModel]] = {
@@ -89,27 +91,8 @@ def plain_bert_obstacle(config: SearchedBertBaseConfig, architecture: Architectu
             f"`embedding_size` is {config.embedding_size} and `hidden_size` is {config.hidden_size}, which are one in"
             " BERT"
         )
-    kept = _kept_operators(config, architecture)
-    if not kept:
-        return "every layer is an identity, which leaves no BERT block"
-    first: dict[str, tuple[int, Operator]] = {}
-    for position, (layer, operator) in enumerate(kept):
-        _, kind = bert_sublayer(position)
-        if operator.kind != kind:
-            return f"layer {layer} is `{operator}`, where a BERT block has its {kind.replace('_', '-')}"
-        first_layer, first_operator = first.setdefault(kind, (layer, operator))
-        if operator != first_operator:
-            return (
-                f"layer {layer} is `{operator}` and layer {first_layer} is `{first_operator}`, which are alike in BERT"
-            )
-        if kind == "attention" and operator.size * config.head_size_of(operator) != config.hidden_size:
-            return (
-                f"layer {layer} is `{operator}` with heads of size {config.head_size_of(operator)}, whose product is"
-                f" `hidden_size` ({config.hidden_size}) in BERT"
-            )
-    if len(kept) % 2:
-        return f"layer {kept[-1][0]} is `{kept[-1][1]}` with no feed-forward behind it to complete the BERT block"
-    return None
+    operators = _operators(config) if architecture is None else architecture
+    return operators_obstacle(operators, config.hidden_size, config.attention_head_size)
 
 
 def to_bert(child: SearchedBertPreTrainedModel) -> BertPreTrainedModel:
@@ -162,20 +145,15 @@ def to_bert(child: SearchedBertPreTrainedModel) -> BertPreTrainedModel:
     return bert.to(child.device).train(child.training)
 
 
-def _kept_operators(
-    config: SearchedBertBaseConfig, architecture: Architecture | None = None
-) -> list[tuple[int, Operator]]:
-    """The layers that are no identities, with their operators."""
-    if architecture is None:
-        architecture = Architecture.from_operators(config.operators)
-    return [(layer, operator) for layer, operator in enumerate(architecture) if operator.kind != "identity"]
+def _operators(config: SearchedBertConfig) -> list[Operator]:
+    return [Operator.from_string(text) for text in config.operators]
 
 
 def _bert_config(child: SearchedBertPreTrainedModel) -> BertConfig:
     own = [name for name in SearchedBertConfig.__dataclass_fields__ if name not in BertConfig.__dataclass_fields__]
     left_out = (*own, "num_hidden_layers", "model_type", "architectures", "auto_map", "transformers_version")
     fields = {name: value for name, value in child.config.to_dict().items() if name not in left_out}
-    kept = [operator for _, operator in _kept_operators(child.config)]
+    kept = [operator for operator in _operators(child.config) if operator != IDENTITY]
     config = BertConfig(
         **fields | {"dtype": child.dtype},
         num_hidden_layers=len(kept) // 2,
@@ -193,8 +171,8 @@ class _BertNames:
         is_base = child.base_model is child
         self.prefix = "" if is_base else f"{child.base_model_prefix}."
         self.bert_prefix = "" if is_base else f"{BertPreTrainedModel.base_model_prefix}."
-        kept = _kept_operators(child.config)
-        self.positions = {layer: position for position, (layer, _) in enumerate(kept)}
+        kept = [layer for layer, operator in enumerate(_operators(child.config)) if operator != IDENTITY]
+        self.positions = {layer: position for position, layer in enumerate(kept)}
 
     def bert_name(self, name: str) -> str:
         head, bert_head = MASKED_LM_HEAD_PREFIX

@@ -61,9 +61,12 @@ class SupernetBertConfig(SearchedBertBaseConfig):
         identity_placement (`str`, *optional*, defaults to `"anywhere"`):
             Where an architecture may have identities. `"end"`: only behind its last other operator, so that no network
             is counted twice (NAS-BERT).
+        plain_children (`bool`, *optional*, defaults to `False`):
+            Whether the search space has only those architectures that a plain `BertConfig` can say, so that every child is
+            exported as transformers' own BERT; see [`PlainBertSpace`].
         default_architecture (`str`, *optional*):
             The architecture of a forward pass that names none, in the compact form (`"A4-F1024"`). Defaults to the
-            first candidate of every layer, at the largest hidden size.
+            first candidate of every layer, at the largest hidden size; with `plain_children` to the first architecture.
 
     Raises:
         ValueError: (wrapped by `huggingface_hub` in a `StrictDataclassError`) for candidates that do not exist, do not
@@ -81,6 +84,7 @@ class SupernetBertConfig(SearchedBertBaseConfig):
     kernel_transform: bool = False
     hidden_sizes: list[int] | None = None
     identity_placement: str = "anywhere"
+    plain_children: bool = False
     default_architecture: str | None = None
 
     @property
@@ -179,6 +183,11 @@ class SupernetBertConfig(SearchedBertBaseConfig):
                 f"`embedding_size` {self.embedding_size} is one of `hidden_sizes` ({sizes}), but not the largest: a child"
                 " of that size would have no projection behind its embeddings, and the others have one."
             )
+
+    def validate_plain_children(self):
+        """With `plain_children`, there are some."""
+        if self.plain_children:
+            SearchSpace.from_config(self)
 
     def validate_default_architecture(self):
         """The architecture of a forward pass that names none is one of the space."""

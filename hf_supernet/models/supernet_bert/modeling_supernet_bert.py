@@ -85,8 +85,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         if architecture is None:
             architecture = self.config.default_architecture
             if architecture is None:
-                first = tuple(candidates[0] for candidates in self.search_space.candidates)
-                architecture = Architecture(first, self.config.widest_hidden_size)
+                architecture = self.search_space.default_architecture()
         return self.search_space.check(architecture)
 
     def compile_operators(self, **kwargs) -> None:
@@ -148,6 +147,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         weight_sharing: str = "separate",
         kernel_transform: bool = False,
         hidden_sizes: list[int] | None = None,
+        plain_children: bool = False,
         **kwargs,
     ) -> "SupernetBertPreTrainedModel":
         """
@@ -171,7 +171,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
             candidate_operators (`list[str]` or `list[list[str]]`, *optional*):
                 The candidates of all layers, or one list for each. Defaults to BERT's own two sub-layers,
                 `convolution-3`, `convolution-5` and `identity`.
-            identity_placement, weight_sharing, kernel_transform, hidden_sizes:
+            identity_placement, weight_sharing, kernel_transform, hidden_sizes, plain_children:
                 See [`SupernetBertConfig`]; the largest hidden size is BERT's.
             kwargs:
                 Passed on to `from_pretrained` of the BERT model (`revision`, `token`, `num_labels`, ...).
@@ -191,6 +191,7 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
             "weight_sharing": weight_sharing,
             "kernel_transform": kernel_transform,
             "hidden_sizes": hidden_sizes,
+            "plain_children": plain_children,
         }
         return supernet_from_bert(cls, bert, candidate_operators, choices, **kwargs)
 
