@@ -178,21 +178,25 @@ class FeasibleSpace:
             raise ValueError(self._why_none(architecture))
         return architecture
 
-    def repair(self, architecture: Architecture, generator: random.Random) -> Architecture:
+    def repair(self, architecture: Architecture, generator: random.Random, first_layer: int = 0) -> Architecture:
         """
         An architecture that keeps all constraints, as like the given one as random changes of one operator make it.
 
-        Each change comes nearer to the limits; where no change does, a new architecture is drawn.
+        Each change comes nearer to the limits; where no change does, a new architecture is drawn. Only where changes
+        from `first_layer` on are not enough, the layers in front of it change too.
         """
+        if first_layer:
+            architecture = self._descend(architecture, generator, first_layer)
         repaired = self._descend(architecture, generator)
         return repaired if repaired in self else self.sample(generator)
 
-    def _descend(self, architecture: Architecture, generator: random.Random) -> Architecture:
+    def _descend(self, architecture: Architecture, generator: random.Random, first_layer: int = 0) -> Architecture:
         """Random changes of one operator, those kept that come nearer to the limits, until none is found that does."""
         violation, failures = self.violation(architecture), 0
         while violation > 0 and failures < _MAX_FAILURES and self.search_space.num_paths() > 1:
             other = self.search_space.mutate(architecture, 1, generator)
-            other_violation = self.violation(other)
+            is_kept = other.first_difference(architecture) >= first_layer
+            other_violation = self.violation(other) if is_kept else violation
             if other_violation < violation:
                 architecture, violation, failures = other, other_violation, 0
             else:

@@ -45,6 +45,11 @@ class EvolutionarySearch(GeneticSearch):
             How often a child has two parents.
         mutation_probability (`float`, *optional*, defaults to 0.1):
             The mean number of changes that a mutation makes, as a share of the layers; it makes one at least.
+        family_size (`int`, *optional*, defaults to 1):
+            How many children of a generation begin alike, so that evaluating it takes fewer operator calls; 1: they do
+            so only by chance.
+        shared_layers (`float`, *optional*, defaults to 0.75):
+            How many leading layers a family has in common, as a share of the layers.
 
     Raises:
         ValueError: where constraints contradict each other, for several objectives, and for arguments out of range.

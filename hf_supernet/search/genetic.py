@@ -24,6 +24,7 @@ from pymoo.core.termination import NoTermination
 from ..architecture import Architecture
 from ..search_space import SearchSpace
 from .constraints import Constraint
+from .families import FamilyMutation
 from .objectives import LOSS, Objective
 from .strategy import SearchStrategy
 from .variation import (
@@ -53,6 +54,11 @@ class GeneticSearch(SearchStrategy):
             How often a child has two parents.
         mutation_probability (`float`, *optional*, defaults to 0.1):
             The mean number of changes that a mutation makes, as a share of the layers; it makes one at least.
+        family_size (`int`, *optional*, defaults to 1):
+            How many children of a generation begin alike, from the second generation on, so that evaluating it takes
+            fewer operator calls; see [`share_beginnings`]. 1: they begin alike only by chance.
+        shared_layers (`float`, *optional*, defaults to 0.75):
+            How many leading layers a family has in common, as a share of the layers.
     """
 
     def __init__(
@@ -64,25 +70,44 @@ class GeneticSearch(SearchStrategy):
         objectives: Sequence[Objective] = (LOSS,),
         crossover_probability: float = 0.5,
         mutation_probability: float = 0.1,
+        family_size: int = 1,
+        shared_layers: float = 0.75,
     ):
-        for name, value in (("crossover", crossover_probability), ("mutation", mutation_probability)):
+        for name, value in (
+            ("crossover_probability", crossover_probability),
+            ("mutation_probability", mutation_probability),
+            ("shared_layers", shared_layers),
+        ):
             if not 0 <= value <= 1:
-                raise ValueError(f"`{name}_probability` must lie in 0 to 1, got {value}.")
+                raise ValueError(f"`{name}` must lie in 0 to 1, got {value}.")
+        if family_size < 1:
+            raise ValueError(f"`family_size` must be at least 1, got {family_size}.")
         super().__init__(search_space, constraints, population_size, seed, objectives)
         self.crossover_probability = crossover_probability
         self.mutation_probability = mutation_probability
+        self.family_size = family_size
+        self.shared_layers = shared_layers
         self._problem = ArchitectureProblem(self.feasible, len(self.objectives))
         self._unseen = UnseenOnly()
         self._algorithm = self._make_algorithm(
             pop_size=population_size,
             sampling=FeasibleSampling(),
             crossover=LayerCrossover(prob=crossover_probability),
-            mutation=StepwiseMutation(mutation_probability),
-            repair=FeasibleRepair(),
             eliminate_duplicates=self._unseen,
+            **self._variation(),
         )
         self._algorithm.setup(self._problem, termination=NoTermination(), seed=seed, verbose=False)
         self._proposed = None
+
+    def _variation(self) -> dict[str, Any]:
+        """How children change before they are proposed."""
+        if self.family_size == 1:
+            return {"mutation": StepwiseMutation(self.mutation_probability), "repair": FeasibleRepair()}
+        num_layers = round(self.shared_layers * len(self.search_space))
+        return {
+            "mutation": FamilyMutation(self.mutation_probability, self.family_size, num_layers),
+            "repair": FeasibleRepair(num_layers),
+        }
 
     @abstractmethod
     def _make_algorithm(self, **options: Any) -> GeneticAlgorithm:
@@ -93,6 +118,8 @@ class GeneticSearch(SearchStrategy):
         return super().settings | {
             "crossover_probability": self.crossover_probability,
             "mutation_probability": self.mutation_probability,
+            "family_size": self.family_size,
+            "shared_layers": self.shared_layers,
         }
 
     def propose(self) -> list[Architecture]:

@@ -138,11 +138,23 @@ class StepwiseMutation(Mutation):
 
 
 class FeasibleRepair(Repair):
-    """Changes what misses a constraint until it keeps all; see [`FeasibleSpace.repair`]."""
+    """
+    Changes what misses a constraint until it keeps all; see [`FeasibleSpace.repair`].
+
+    Args:
+        first_layer (`int`, *optional*, defaults to 0):
+            The layers in front of it stay as they are wherever changes behind are enough.
+    """
+
+    def __init__(self, first_layer: int = 0):
+        super().__init__()
+        self.first_layer = first_layer
 
     def _do(self, problem: ArchitectureProblem, X: np.ndarray, random_state=None, **kwargs) -> np.ndarray:
         generator = generator_from(random_state)
-        return problem.encode([problem.feasible.repair(item, generator) for item in problem.decode(X)])
+        return problem.encode(
+            [problem.feasible.repair(item, generator, self.first_layer) for item in problem.decode(X)]
+        )
 
 
 class UnseenOnly(DuplicateElimination):
