@@ -46,11 +46,11 @@ def scatter_panel(truth: GroundTruth, prediction: Prediction, tau: Estimate, cei
     at = "" if prediction.budget == "none" else f", {prediction.budget.replace('_', ' ')}"
     table = pd.DataFrame({"network": truth.networks, "alone": truth.scores, "predicted": predicted})
     return Panel(
-        f"{prediction.method}{at}: tau {tau.mean:.3f}, ceiling {ceiling.mean:.3f}",
+        f"{prediction.method}{at}",
         f"{len(predicted)} children as points, the score by {prediction.method}{at} against the dev loss alone, with bars for"
         f" the range of the seeds; tau {tau}, the mean of the seeds', where two seeds of the truth have {ceiling}.",
         table,
-        partial(_draw_points, truth, prediction.scores, "score by the method", None),
+        partial(_draw_prediction, truth, prediction.scores, tau, ceiling),
     )
 
 
@@ -87,6 +87,19 @@ def _draw_points(truth: GroundTruth, values: np.ndarray, label: str, seed: int |
     which = " (mean and range of seeds)" if seed is None else ", first seed"
     axis.set(xlabel=f"dev loss alone{which}", ylabel=label)
     axis.legend(frameon=False, fontsize=8)
+
+
+def _draw_prediction(truth: GroundTruth, scores: np.ndarray, tau: Estimate, ceiling: Estimate, axis: Axes) -> None:
+    """The points, and in a corner that they leave free the method's tau under the ceiling."""
+    _draw_points(truth, scores, "score by the method", None, axis)
+    corner = axis.inset_axes((0.6, 0.1, 0.37, 0.13))
+    for height, (name, found, colour) in enumerate((("method", tau, BLUE), ("ceiling", ceiling, GREY))):
+        corner.plot([found.low, found.high], [height, height], color=colour, lw=2)
+        corner.plot(found.mean, height, marker="o", ms=5, color=colour)
+        corner.annotate(f"{name} {found.mean:.2f}", (0.0, height), fontsize=7, va="center")
+    corner.set(xlim=(0, 1), ylim=(-0.7, 1.7), yticks=[], title="tau")
+    corner.title.set_fontsize(8)
+    corner.tick_params(labelsize=7)
 
 
 def _draw_course(lines: dict[str, pd.DataFrame], ceiling: Estimate, statistic: str, axis: Axes) -> None:

@@ -213,7 +213,8 @@ class Report:
         return list({prediction.steps: prediction for prediction in reversed(own)}.values())[::-1]
 
     def _lines(self, budget: str) -> list[Prediction]:
-        return [part for part in self.predictions if part.budget == budget and len(part.course) > 1]
+        compared = (part for part in self.predictions if part.method in self.plan.comparison)
+        return [part for part in compared if part.budget == budget and len(part.course) > 1]
 
     def _course(self, budget: str, ceiling: Estimate):
         lines = {}
