@@ -13,6 +13,7 @@
 # limitations under the License.
 from .configuration_supernet_bert import *
 from .encoder import *
+from .hidden_importance import *
 from .importance import *
 from .modeling_supernet_bert import *
 from .modeling_supernet_bert_heads import *
