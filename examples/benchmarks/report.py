@@ -30,7 +30,16 @@ from hf_supernet.files import replacing
 README = Path(__file__).resolve().parent / "README.md"
 PROJECT_README = Path(__file__).resolve().parents[2] / "README.md"
 MARKERS = ("<!-- results: written by report.py -->", "<!-- end of results -->")
-ORDER = ("step_time", "alignment_cost", "throughput_vs_bert", "memory", "costs_check", "latency_prediction")
+ORDER = (
+    "step_time",
+    "alignment_cost",
+    "throughput_vs_bert",
+    "memory",
+    "costs_check",
+    "latency_prediction",
+    "trie_evaluation",
+    "prefix_proposals",
+)
 
 COMPARED = {
     "step_time": "",

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import pytest
 
+from hf_supernet import Architecture
+
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "examples" / "benchmarks"
 TINY = "--hidden_size 32 --vocab_size 99 --batch_size 2 --sequence_length 13"
@@ -33,8 +35,10 @@ RUNS = {
     "costs_check": "--rounds 1 --sequence_length 17",
     "latency_prediction": "--rounds 1 --children 3 --fitted 4 --layers 3 --min_run_time 0.002 --hidden_size 32"
     " --vocab_size 99 --batch_size 2 --sequence_length 13",
+    "trie_evaluation": f"--layers 4 --rounds 2 --warmup 0 --population_size 6 --generations 3 {TINY}",
+    "prefix_proposals": "--layers 6 --rounds 2 --population_size 8 --generations 3",
 }
-RATIOS = {"step_time": 4, "alignment_cost": 2 + 3 + 2, "throughput_vs_bert": 1}
+RATIOS = {"step_time": 4, "alignment_cost": 2 + 3 + 2, "throughput_vs_bert": 1, "trie_evaluation": 2 * 3}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -124,6 +128,23 @@ def test_predicted_latencies_and_their_figures(results):
         errors[1] <= 0.05
     )
     assert tau["met"] == (float(tau["value"]) >= 0.9) and all(child["samples"] > 0 for child in tau["children"])
+
+
+def test_generations_as_tries(results):
+    for result in read(results, "trie_evaluation")["results"]:
+        children = [Architecture.from_string(text) for text in result["children"]]
+        prefixes = {child.operators[:end] for child in children for end in range(1, 5)}
+        assert result["calls"] == {"shared": len(prefixes), "alone": 4 * len(children)} and len(children) == 6
+        assert 1 <= result["multiply_adds_saving"] <= 4 and result["largest_difference"] < 1e-5
+        assert result["target"] == f"at least {round(0.9 * result['multiply_adds_saving'], 3)}"
+
+
+def test_proposals_that_begin_alike(results):
+    volumes, families, plain = read(results, "prefix_proposals")["results"]
+    assert all(len(result["per_seed"]) == 2 for result in (volumes, families, plain))
+    assert min(families["per_seed"]) > max(plain["per_seed"]) > 1 and volumes["value"].startswith(
+        f"{sum(volumes['per_seed']) / 2:.3f} ["
+    )
 
 
 def test_report_writes_the_tables(results, tmp_path):

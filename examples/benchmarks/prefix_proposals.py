@@ -1,0 +1,106 @@
+# Copyright 2026 The hf_supernet authors. All rights reserved.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+NSGA-II whose children come in families that begin alike, against the plain one: operator calls and hypervolume.
+
+    python examples/benchmarks/prefix_proposals.py
+
+No network is run, and nothing is timed: the loss is made up as in `trie_evaluation.py`. Both have the same number of
+evaluations; the hypervolume of loss and parameters is up to the worst values that either found.
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+from common import finish, make_parser, start, supernet_config
+from scipy.stats import t as student_t
+from trie_evaluation import PROPOSALS, made_up_loss
+
+from hf_supernet import Architecture, SearchSpace, SupernetBertConfig
+from hf_supernet.evaluation import CallCount, count_calls
+from hf_supernet.search import NSGA2Search, ParameterCost, run_search
+from hf_supernet.search.indicators import hypervolume, non_dominated
+
+
+LEAST_SAVING = 2.0
+
+
+def search(
+    config: SupernetBertConfig, args: argparse.Namespace, seed: int, options: dict[str, Any]
+) -> tuple[np.ndarray, CallCount]:
+    """The objectives of all children, and the calls of all generations."""
+    space = SearchSpace.from_config(config)
+    objectives = [made_up_loss(space, seed), ParameterCost(config)]
+    strategy = NSGA2Search(space, population_size=args.population_size, seed=seed, objectives=objectives, **options)
+    table = run_search(strategy, objectives, generations=args.generations).table
+    counts = [
+        count_calls(map(Architecture.from_string, rows)) for _, rows in table.groupby("generation")["architecture"]
+    ]
+    total = CallCount(sum(count.shared for count in counts), sum(count.alone for count in counts))
+    return table[["loss", "parameters"]].to_numpy(dtype=float), total
+
+
+def compare(layers: int, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """The results of one number of layers."""
+    config = supernet_config(layers, 4, hidden_size=args.hidden_size, vocab_size=args.vocab_size)
+    ratios, savings = [], {name: [] for name in PROPOSALS}
+    for seed in range(args.seed, args.seed + args.rounds):
+        found = {name: search(config, args, seed, options) for name, options in PROPOSALS.items()}
+        worst = np.concatenate([values for values, _ in found.values()]).max(axis=0)
+        volumes = {name: hypervolume(values[non_dominated(values)], worst) for name, (values, _) in found.items()}
+        ratios.append(volumes["families"] / volumes["plain"])
+        for name, (_, count) in found.items():
+            savings[name].append(count.saving)
+    half = student_t.ppf(0.975, max(1, len(ratios) - 1)) * np.std(ratios, ddof=1) / len(ratios) ** 0.5
+    mean, saving = float(np.mean(ratios)), float(np.median(savings["families"]))
+    return [
+        {
+            "name": f"{layers}x4: hypervolume, families / plain, mean over {len(ratios)} seeds [95 % interval]",
+            "value": f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]",
+            "target": "1 or more within the interval",
+            "met": bool(mean + half >= 1),
+            "per_seed": ratios,
+        },
+        {
+            "name": f"{layers}x4: times fewer calls than one by one, families",
+            "value": f"{saving:.2f}",
+            "target": f"at least {LEAST_SAVING}",
+            "met": saving >= LEAST_SAVING,
+            "per_seed": savings["families"],
+        },
+        {
+            "name": f"{layers}x4: times fewer calls than one by one, plain",
+            "value": f"{np.median(savings['plain']):.2f}",
+            "per_seed": savings["plain"],
+        },
+    ]
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser("prefix_proposals", __doc__, rounds=20)
+    parser.add_argument("--layers", type=int, nargs="+", default=[12, 24])
+    parser.add_argument("--population_size", type=int, default=50)
+    parser.add_argument("--generations", type=int, default=20)
+    parser.add_argument("--hidden_size", type=int, default=128)
+    parser.add_argument("--vocab_size", type=int, default=8192)
+    args = parser.parse_args(argv)
+    if args.rounds < 2:
+        parser.error("an interval takes two `--rounds` (seeds) or more")
+    head = start("prefix_proposals", args, argv)
+    finish(args.output, head, [result for layers in args.layers for result in compare(layers, args)])
+
+
+if __name__ == "__main__":
+    main()
