@@ -87,7 +87,7 @@ class AlignedTrainingMixin:
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
     ) -> tuple[list, torch.Tensor | int | None]:
         batches, num_items_in_batch = super().get_batch_samples(epoch_iterator, num_batches, device)
-        if self.alignment is not None and batches:
+        if self.compares_states and batches:
             tokens = sum(
                 batch.get("attention_mask", torch.ones_like(batch["input_ids"])).sum() * (batch.get("row_factor") != 0)
                 for batch in batches
@@ -112,10 +112,8 @@ class AlignedTrainingMixin:
             architecture ([`Architecture`]):
                 The child.
         """
-        # Gradients are averaged over processes, errors are divided by the tokens of all of them.
-        scale = self.args.world_size / self._architectures_in_step * (inputs.get("row_factor") != 0)
         with self.accelerator.autocast():
-            return scale * self.alignment(
+            return self.token_share(inputs) * self.alignment(
                 self._anchor_model(),
                 hidden_states,
                 inputs.get("attention_mask"),
@@ -124,6 +122,11 @@ class AlignedTrainingMixin:
                 self._num_tokens_in_step,
                 inputs=None if self.mean_teacher is None else inputs,
             )
+
+    def token_share(self, inputs: dict[str, torch.Tensor | Any]) -> float:
+        """What an error of a batch, divided by the tokens of the step, is multiplied by."""
+        # Gradients are averaged over processes, errors are divided by the tokens of all of them.
+        return self.args.world_size / self._architectures_in_step * (inputs.get("row_factor") != 0)
 
     def current_alignment_weight(self) -> float:
         """The weight of the alignment loss in the present step: it rises from 0 over the share `alignment_warmup` of all steps."""

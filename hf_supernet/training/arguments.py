@@ -24,9 +24,7 @@ from ..samplers import SAMPLERS, ArchitectureSampler, make_sampler
 from ..search_space import SearchSpace
 from .alignment import AlignmentLoss
 from .anchor import ANCHORS
-from .distillation import DistillationLoss
-from .distilled_training import DISTILLATIONS
-from .regularization import REGULARIZED_PATHS
+from .distillation_choices import check_distillation
 from .rested_moments import RESTED_MOMENTS
 from .rested_slices import RESTED_SLICES
 
@@ -87,6 +85,9 @@ class SupernetTrainingArguments(TrainingArguments):
             the mean over the labels, for masked-LM over the masked positions alone. 1: these outputs alone, as in BigNAS.
         distillation_temperature (`float`, *optional*, defaults to 1.0):
             Divides the logits of both; see [`DistillationLoss`].
+        distillation_targets (`str`, *optional*, defaults to `"logits"`):
+            What is learnt of a teacher: `"logits"`, `"hidden_states"` ([`HiddenStateDistance`]), or both with a comma between
+            them; their distances are added.
         teacher_model_name_or_path (`str`, *optional*):
             The teacher, on the Hub or in a folder, with the supernet's head and vocabulary.
         regularized_paths (`str`, *optional*):
@@ -169,6 +170,10 @@ class SupernetTrainingArguments(TrainingArguments):
         },
     )
     distillation_temperature: float = field(default=1.0, metadata={"help": "Divides the logits of both."})
+    distillation_targets: str = field(
+        default="logits",
+        metadata={"help": "What is learnt of a teacher: logits, hidden_states, or both with a comma between them."},
+    )
     teacher_model_name_or_path: str | None = field(
         default=None, metadata={"help": "The teacher: a model with the supernet's head and vocabulary."}
     )
@@ -210,27 +215,13 @@ class SupernetTrainingArguments(TrainingArguments):
             )
         if self.rested_slices not in RESTED_SLICES:
             raise ValueError(f"`rested_slices` must be one of {', '.join(RESTED_SLICES)}; got {self.rested_slices!r}.")
-        self._check_distillation()
+        check_distillation(self)
         if self.eval_random_children < 0:
             raise ValueError(f"`eval_random_children` must not be negative, got {self.eval_random_children}.")
         if self.torch_compile:
             raise ValueError(
                 "`torch_compile` compiles the whole model, which is a new graph for each architecture. Call"
                 " `model.compile_operators()` instead, and leave it off."
-            )
-
-    def _check_distillation(self) -> None:
-        if self.distillation not in DISTILLATIONS:
-            raise ValueError(f"`distillation` must be one of {', '.join(DISTILLATIONS)}; got {self.distillation!r}.")
-        DistillationLoss(self.distillation_weight, self.distillation_temperature)
-        for name in ("distillation_weight", "distillation_temperature"):
-            if self.distillation == "none" and getattr(self, name) != 1.0:
-                raise ValueError(f"`{name}` goes with a `distillation`: leave it out, or set that.")
-        if self.regularized_paths is None:
-            self.regularized_paths = "largest" if self.distillation == "inplace" else "all"
-        if self.regularized_paths not in REGULARIZED_PATHS:
-            raise ValueError(
-                f"`regularized_paths` must be one of {', '.join(REGULARIZED_PATHS)}; got {self.regularized_paths!r}."
             )
 
     def build_sampler(

@@ -53,6 +53,7 @@ class SupernetCallback(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         self.trainer.update_anchor()
+        self.trainer.end_distilled_step()
 
 
 class InterferenceCallback(TrainerCallback):

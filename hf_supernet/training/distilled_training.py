@@ -14,20 +14,19 @@
 """The part of a training in which paths learn from soft outputs: of the largest path, or of a teacher."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import ModelOutput
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ..models.searched_bert.modeling_searched_bert import MaskedLMMixin, SequenceClassificationMixin
 from .distillation import DistillationLoss
+from .hidden_state_distance import HiddenStateDistance
 from .regularization import dropouts_of, parameters_off, without_dropout
-from .supernet_teacher import SupernetTeacher, labelled_rows
-
-
-DISTILLATIONS = ("none", "inplace", "teacher")
-"""What paths learn from beside the labels: nothing, the largest path of their step, or a trained model."""
+from .supernet_teacher import SupernetTeacher, TeacherAnswers, labelled_rows
 
 
 class DistilledTrainingMixin:
@@ -46,6 +45,8 @@ class DistilledTrainingMixin:
     Attributes:
         distillation ([`DistillationLoss`]): its weight and its temperature; `None` where `distillation` is `"none"`.
         teacher ([`SupernetTeacher`]): the teacher; `None` but where `distillation` is `"teacher"`.
+        state_distance ([`HiddenStateDistance`]): of the hidden states, where they are learnt from a teacher; else `None`. It is
+            trained with the supernet, and is part of a checkpoint, but of no model that is saved.
     """
 
     def set_up_distillation(self, teacher: PreTrainedModel | None = None) -> None:
@@ -63,7 +64,8 @@ class DistilledTrainingMixin:
         args = self.args
         self.distillation: DistillationLoss | None = None
         self.teacher: SupernetTeacher | None = None
-        self._soft_targets: torch.Tensor | None = None
+        self.state_distance: HiddenStateDistance | None = None
+        self._soft_targets: TeacherAnswers | None = None
         self._dropouts: list | None = None
         if self.sampler.largest is None:
             self._check_that_no_largest_is_needed()
@@ -86,6 +88,19 @@ class DistilledTrainingMixin:
                 else SupernetTeacher(teacher, self.model)
             )
             self.teacher = made.to(args.device)
+        if "hidden_states" in args.distillation_targets:
+            self._set_up_state_distance()
+
+    def _set_up_state_distance(self) -> None:
+        mine, theirs = self.model.config, self.teacher.model.config
+        sizes = tuple(mine.hidden_sizes or (mine.hidden_size,))
+        distance = HiddenStateDistance(sizes, mine.num_hidden_layers, theirs.hidden_size, theirs.num_hidden_layers)
+        self.state_distance = distance.to(self.args.device)
+        if self.optimizer is not None and distance.projection is not None:
+            raise ValueError(
+                "`distillation_targets='hidden_states'` trains a projection from the supernet's hidden size to the teacher's: pass no"
+                " optimizer of your own, but `optimizer_cls_and_kwargs`."
+            )
 
     def _check_that_no_largest_is_needed(self) -> None:
         needs = {
@@ -98,6 +113,38 @@ class DistilledTrainingMixin:
                     f"{option} needs the largest path in each step, in front of the others, which the {self.sampler.name!r}"
                     " sampler does not promise: set `sampler='sandwich'`."
                 )
+
+    # ---- The projection ----
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if is_new and self._projection():
+            optimizer.add_param_group({"params": self._projection(), "weight_decay": self.args.weight_decay})
+        return optimizer
+
+    def _projection(self) -> list[torch.nn.Parameter]:
+        return [] if self.state_distance is None else list(self.state_distance.parameters())
+
+    def trained_parameters(self) -> list[torch.nn.Parameter]:
+        """The supernet's, and the projection of hidden states, if there is one."""
+        return [*self.model.parameters(), *self._projection()]
+
+    def begin_distillation(self) -> None:
+        """Runs when training begins: the projection is new, or the one of the checkpoint."""
+        if self._projection() and self._resumed_from is not None:
+            self.state_distance.load(self._resumed_from)
+
+    def end_distilled_step(self) -> None:
+        """Runs behind each step: the Trainer forgets the gradients of the model alone."""
+        for parameter in self._projection():
+            parameter.grad = None
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial) -> None:
+        if self._projection() and self.args.should_save and not self.args.save_only_model:
+            folder = Path(self._get_output_dir(trial)) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+            self.state_distance.save(folder)
+        super()._save_checkpoint(model, trial)
 
     # ---- Regularisation ----
 
@@ -154,20 +201,41 @@ class DistilledTrainingMixin:
             )
         logits = labelled_rows(outputs.logits, labels)
         if self.args.distillation == "inplace" and self._architecture == self.sampler.largest:
-            self._soft_targets = logits.detach()
+            self._soft_targets = TeacherAnswers(logits.detach())
             self.add_loss_part("task_loss", task_loss)
             return task_loss
         if self._soft_targets is None:  # the first path of a step; the others have the same batch
             with self.accelerator.autocast():
-                self._soft_targets = self.teacher.logits(inputs)
-        distance = self.distillation.distance(logits, self._soft_targets, num_items_in_batch)
-        distance = self.distillation.weight * self._share(inputs) * distance
+                self._soft_targets = self.teacher.answers(inputs, self.state_distance is not None)
+        distance = self.distillation.weight * self._distance(inputs, logits, outputs, num_items_in_batch)
         self.add_loss_part("distillation_loss", distance)
         if self.distillation.weight == 1:
             return distance  # and no backward pass of labels that do not count
         task_loss = (1 - self.distillation.weight) * task_loss
         self.add_loss_part("task_loss", task_loss)
         return task_loss + distance
+
+    def _distance(
+        self,
+        inputs: Mapping[str, Any],
+        logits: torch.Tensor,
+        outputs: ModelOutput,
+        num_items: torch.Tensor | int | None,
+    ) -> torch.Tensor:
+        """The sum of the distances to all that is to be learnt, their shares of the step's."""
+        distance = 0.0
+        if "logits" in self.args.distillation_targets:
+            distance = self._share(inputs) * self.distillation.distance(logits, self._soft_targets.logits, num_items)
+        if self.state_distance is not None:
+            with self.accelerator.autocast():
+                states = self.state_distance(
+                    outputs.hidden_states,
+                    self._soft_targets.hidden_states,
+                    inputs.get("attention_mask"),
+                    self._num_tokens_in_step,
+                )
+            distance = distance + self.token_share(inputs) * states
+        return distance
 
     def _share(self, inputs: Mapping[str, Any]) -> float:
         """What a sum over the rows of a batch, divided by the labels of the step, is multiplied by, as the task's loss is."""
@@ -178,4 +246,4 @@ class DistilledTrainingMixin:
         return factor / self._architectures_in_step
 
 
-__all__ = ["DISTILLATIONS", "DistilledTrainingMixin"]
+__all__ = ["DistilledTrainingMixin"]

@@ -41,7 +41,8 @@ _RUN_SETTINGS = (
     *("bf16", "fp16"),
     *("alignment_weight", "alignment_layers", "alignment_normalized", "anchor_interval", "anchor_eval_samples"),
     *("alignment_warmup", "anchor", "anchor_average", "rested_moments"),
-    *("distillation", "distillation_weight", "distillation_temperature", "regularized_paths"),
+    *("distillation", "distillation_weight", "distillation_temperature", "distillation_targets"),
+    "regularized_paths",
     "rested_slices",
 )
 
@@ -54,6 +55,7 @@ _BEFORE = {
     "distillation": "none",
     "distillation_weight": 1.0,
     "distillation_temperature": 1.0,
+    "distillation_targets": "logits",
     "regularized_paths": "all",
     "teacher's weights": None,
 }
@@ -141,6 +143,7 @@ def supernet_settings(
             "kind": args.distillation,
             "weight": args.distillation_weight,
             "temperature": args.distillation_temperature,
+            "targets": args.distillation_targets,
             "teacher": teacher and public_name(teacher),
         }
         settings["distillation"] = distillation if args.distillation != "none" else None

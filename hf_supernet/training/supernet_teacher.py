@@ -16,7 +16,7 @@
 import hashlib
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -42,6 +42,21 @@ def labelled_rows(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """
     rows = logits.flatten(0, -2)
     return rows[labels.flatten() != -100] if len(rows) == labels.numel() else rows
+
+
+class TeacherAnswers(NamedTuple):
+    """
+    What paths learn on a batch.
+
+    Args:
+        logits (`torch.Tensor` of shape `(number of labels, vocab_size or num_labels)`):
+            Where there are labels.
+        hidden_states (`tuple[torch.Tensor, ...]`, *optional*):
+            The outputs of the embeddings and of each layer, of shape `(batch_size, sequence_length, hidden_size)`.
+    """
+
+    logits: torch.Tensor
+    hidden_states: tuple[torch.Tensor, ...] | None = None
 
 
 class SupernetTeacher:
@@ -112,21 +127,22 @@ class SupernetTeacher:
         return self
 
     @torch.no_grad()
-    def logits(self, inputs: Mapping[str, Any]) -> torch.Tensor:
+    def answers(self, inputs: Mapping[str, Any], with_hidden_states: bool = False) -> TeacherAnswers:
         """
         The teacher's answers where there are labels; only these go through its vocabulary head.
 
         Args:
             inputs (`Mapping[str, torch.Tensor]`):
                 A batch as the supernet gets it, with `labels`.
-
-        Returns:
-            `torch.Tensor` of shape `(number of labels, vocab_size or num_labels)`.
+            with_hidden_states (`bool`, *optional*, defaults to `False`):
+                Whether its layers' outputs are wanted too.
         """
         own = {name: inputs[name] for name in self.inputs if name in inputs}
+        own |= {"return_dict": True, "output_hidden_states": with_hidden_states}
         if not self.is_masked_lm:
-            logits = self.model(**own, return_dict=True).logits
-            return labelled_rows(logits[:, self.positions], inputs["labels"])
+            outputs = self.model(**own)
+            rows = labelled_rows(outputs.logits[:, self.positions], inputs["labels"])
+            return TeacherAnswers(rows, outputs.hidden_states)
         kept = inputs["labels"] != -100
 
         def keep(module: nn.Module, args: tuple, output: Any) -> Any:
@@ -135,9 +151,10 @@ class SupernetTeacher:
 
         handle = self.model.base_model.register_forward_hook(keep)
         try:
-            return self.model(**own, return_dict=True).logits
+            outputs = self.model(**own)
         finally:
             handle.remove()
+        return TeacherAnswers(outputs.logits, outputs.hidden_states)
 
 
 def _labels(model: PreTrainedModel) -> list[str] | str:
@@ -153,4 +170,4 @@ def _digest(model: PreTrainedModel) -> str:
     return digest.hexdigest()[:16]
 
 
-__all__ = ["SupernetTeacher", "labelled_rows"]
+__all__ = ["SupernetTeacher", "TeacherAnswers", "labelled_rows"]

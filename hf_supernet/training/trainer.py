@@ -167,6 +167,7 @@ class SupernetTrainer(
         if self.args.world_size > 1:
             broadcast_model(self.model)
         self.begin_alignment()
+        self.begin_distillation()
         resumed = self._resumed_from is not None
         if resumed and not has_length(self.train_dataset) and self.state.epoch >= 1:
             raise ValueError(
@@ -183,6 +184,11 @@ class SupernetTrainer(
         return loader
 
     # ---- A step ----
+
+    @property
+    def compares_states(self) -> bool:
+        """Whether the loss has a part that reads the layer outputs of a path."""
+        return self.alignment is not None or self.state_distance is not None
 
     def training_step(
         self,
@@ -202,7 +208,7 @@ class SupernetTrainer(
         finally:
             self._architecture = self._soft_targets = None
         if self.args.world_size > 1 and self.accelerator.sync_gradients:
-            average_gradients(self.model.parameters())
+            average_gradients(self.trained_parameters())
         return torch.stack(losses).sum()
 
     def compute_loss(
@@ -224,7 +230,7 @@ class SupernetTrainer(
         # A loss that is not the model's own is handed all logits, as by any Trainer.
         if isinstance(self.model, MaskedLMMixin) and self.compute_loss_func is None and self.label_smoother is None:
             inputs["prediction_positions"] = "labelled"
-        if self.alignment is not None:
+        if self.compares_states:
             inputs["output_hidden_states"] = True
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         loss = loss / self._architectures_in_step

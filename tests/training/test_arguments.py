@@ -51,6 +51,15 @@ ERRORS = [
     ),
     ({"distillation_weight": 0.5}, "`distillation_weight` goes with a `distillation`: leave it out"),
     ({"distillation_temperature": 2.0}, "`distillation_temperature` goes with a `distillation`"),
+    (
+        {"distillation": "teacher", "distillation_targets": "logits,attentions"},
+        "`distillation_targets` must be of logits, hidden_states, with commas between them; got 'logits,attentions'",
+    ),
+    ({"distillation": "teacher", "distillation_targets": "logits,logits"}, "got 'logits,logits'"),
+    (
+        {"distillation": "inplace", "distillation_targets": "hidden_states"},
+        "`distillation_targets='hidden_states'` goes with `distillation='teacher'`, got 'inplace'",
+    ),
     ({"regularized_paths": "smallest"}, "`regularized_paths` must be one of all, largest; got 'smallest'"),
     ({"eval_random_children": -1}, "`eval_random_children` must not be negative, got -1"),
     ({"torch_compile": True}, "compile_operators"),

@@ -21,10 +21,11 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, PreTrainedModel
 
 from hf_supernet import SupernetBertForSequenceClassification
+from hf_supernet.training.hidden_state_distance import layer_pairs
 from hf_supernet.training.supernet_teacher import SupernetTeacher
 
 from .conftest import logs_of, make_collator, make_dataset, make_supernet, randomize
-from .test_inplace_distillation import ONE_STEP
+from .test_inplace_distillation import ONE_STEP, SLICED
 from .test_trainer import Watch, classification_data, pad
 
 
@@ -73,7 +74,7 @@ def test_only_labelled_positions_go_through_the_vocabulary_head():
     batch = make_collator()(list(make_dataset(7)))
     sizes = []
     teacher.cls.register_forward_hook(lambda module, inputs, output: sizes.append(tuple(output.shape)))
-    logits = SupernetTeacher(teacher, model).logits(batch)
+    logits = SupernetTeacher(teacher, model).answers(batch).logits
     assert sizes == [tuple(logits.shape)] == [(int((batch["labels"] != -100).sum()), 99)]
     whole = teacher(batch["input_ids"], batch["attention_mask"]).logits  # no hook is left behind
     assert whole.shape == (*batch["labels"].shape, 99)
@@ -83,7 +84,7 @@ def test_only_labelled_positions_go_through_the_vocabulary_head():
 def test_a_supernet_teaches_with_its_default_architecture():
     model, teacher = make_supernet(), make_supernet(hidden_size=16, default_architecture="F37-A4-C3-I").eval()
     batch = make_collator()(list(make_dataset(7)))
-    logits = SupernetTeacher(teacher, model).logits(batch | {"architecture": "A4-A4-A4-A4"})
+    logits = SupernetTeacher(teacher, model).answers(batch | {"architecture": "A4-A4-A4-A4"}).logits
     torch.testing.assert_close(logits, teacher(**batch).logits[batch["labels"] != -100])
 
 
@@ -140,3 +141,87 @@ def test_teachers_that_cannot_teach(tmp_path):
 def test_teacher_and_option_go_together(make_trainer, arguments, given):
     with pytest.raises(ValueError, match="`distillation='teacher'` and a teacher go together: pass `teacher`"):
         make_trainer(options={"teacher": make_teacher() if given else None}, **arguments)
+
+
+# ---- Hidden states ----
+
+
+def test_layer_pairs():
+    assert layer_pairs(4, 2) == [(2, 1), (4, 2)]  # a BERT block is two layers of ours
+    assert layer_pairs(3, 6) == [(1, 2), (2, 4), (3, 6)]
+    assert layer_pairs(5, 3) == [(2, 1), (4, 2), (5, 3)]
+    assert layer_pairs(4, 4) == [(1, 1), (2, 2), (3, 3), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("config", "hidden_size", "has_projection"),
+    [({}, 24, True), ({}, 32, False), (SLICED, 32, True), (SLICED | {"hidden_sizes": [32]}, 32, False)],
+)
+def test_hidden_states_by_hand(make_trainer, config, hidden_size, has_projection):
+    """Also with micro-batches that have lengths of their own; token by token, pair by pair."""
+    model, teacher, watch = make_supernet(dropout=0.0, **config), make_teacher(hidden_size=hidden_size), Watch()
+    untrained = copy.deepcopy(model)
+    arguments = {"distillation": "teacher", "distillation_targets": "hidden_states", "sampler": "sandwich"}
+    arguments |= ONE_STEP | {"per_device_train_batch_size": 11, "gradient_accumulation_steps": 4, "learning_rate": 0.0}
+    trainer = make_trainer(model=model, callbacks=[watch], options={"teacher": teacher}, **arguments)
+    assert (trainer.state_distance.projection is not None) == has_projection
+    matrix = torch.eye(hidden_size, 32)
+    if has_projection:
+        with torch.no_grad():
+            matrix = trainer.state_distance.projection.add_(torch.randn(hidden_size, 32), alpha=0.1).clone()
+    matrix.requires_grad_()
+    gradients = []
+    if has_projection:
+        trainer.state_distance.projection.register_post_accumulate_grad_hook(
+            lambda parameter: gradients.append(parameter.grad.clone())
+        )
+    trainer.train()
+    batch = make_collator()(list(make_dataset(44)))
+    inputs = {name: value for name, value in batch.items() if name != "labels"}
+    theirs = teacher(**inputs, output_hidden_states=True).hidden_states
+    paths, losses = trainer.sampler.sample(0), []
+    for path in paths:
+        mine = untrained(**inputs, architecture=path, output_hidden_states=True).hidden_states
+        for layer in (1, 2):
+            states = mine[2 * layer] @ matrix[:, : mine[0].shape[-1]].T
+            losses.append((states - theirs[layer])[inputs["attention_mask"].bool()].square().mean())
+    loss = torch.stack(losses).mean()
+    loss.backward()
+    for name in ("loss", "distillation_loss"):
+        assert logs_of(trainer, name) == [pytest.approx(loss.item(), rel=1e-5)]
+    if has_projection:
+        torch.testing.assert_close(gradients[-1], matrix.grad, rtol=1e-4, atol=1e-6)
+    for name, parameter in untrained.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(watch.gradients[0][name], parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_projection_is_trained_and_resumed_but_not_saved_with_the_model(make_trainer, tmp_path):
+    arguments = {"distillation": "teacher", "distillation_targets": "logits,hidden_states", "distillation_weight": 0.5}
+    arguments |= {
+        "save_strategy": "steps",
+        "save_steps": 2,
+        "max_steps": 4,
+        "logging_steps": 1,
+        "rested_moments": "decay",
+    }
+    whole = make_trainer("whole", options={"teacher": make_teacher()}, **arguments)
+    whole.train()
+    assert whole.state_distance.projection.grad is None
+    resumed = make_trainer("resumed", options={"teacher": make_teacher()}, **arguments)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-2"))
+    assert torch.equal(resumed.state_distance.projection, whole.state_distance.projection)
+    assert not torch.equal(whole.state_distance.projection, torch.eye(24, 32))
+    weights = whole.model.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in resumed.model.state_dict().items())
+    assert logs_of(resumed) == logs_of(whole)
+    whole.save_model(tmp_path / "saved")
+    assert make_supernet().from_pretrained(tmp_path / "saved").state_dict().keys() == weights.keys()
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir() if "distillation" in path.name) == []
+
+
+def test_projection_wants_an_optimizer_of_the_trainer(make_trainer):
+    model = make_supernet()
+    options = {"teacher": make_teacher(), "optimizers": (torch.optim.AdamW(model.parameters()), None)}
+    with pytest.raises(ValueError, match=r"trains a projection .* pass no optimizer of your own"):
+        make_trainer(model=model, options=options, distillation="teacher", distillation_targets="hidden_states")
