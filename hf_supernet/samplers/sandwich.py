@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..architecture import Architecture
 from ..costs import parameter_table
-from ..search_space import CostTable, SearchSpace
+from ..search_space import CostTable, SearchSpace, SizedCostTable
 from .base import ArchitectureSampler, check_step
 
 
@@ -101,13 +101,12 @@ def _ends_by_candidates(space: SearchSpace) -> tuple[Architecture, Architecture]
                 f"Which of {', '.join(kinds)} in layer {layer} is the largest depends on the sizes of the model: pass"
                 " `largest` and `smallest` to the sandwich sampler, as `SupernetTrainer` does, or its `options_for`."
             )
-    operators = space.operator_space
-    table = CostTable(tuple(tuple(operator.size for operator in candidates) for candidates in space.candidates))
-    sizes = space.hidden_sizes or (None,)
-    return (
-        Architecture(operators.dearest(table).operators, max(sizes)),
-        Architecture(operators.cheapest(table).operators, min(sizes)),
-    )
+    costs = tuple(tuple(operator.size for operator in candidates) for candidates in space.candidates)
+    table = CostTable(costs)
+    if space.hidden_sizes:
+        more = 1 + sum(map(max, costs))  # than all operators together: the hidden size comes first
+        table = SizedCostTable.from_function(space, lambda size: CostTable(costs, base=size * more))
+    return space.dearest(table), space.cheapest(table)
 
 
 __all__ = ["SandwichSampler"]

@@ -18,8 +18,9 @@ import itertools
 
 import pytest
 
+from hf_supernet.plain_space import PlainBertSpace
 from hf_supernet.samplers import make_sampler
-from hf_supernet.search_space import SearchSpace
+from hf_supernet.search_space import CostTable, SearchSpace, SizedCostTable
 
 
 LAYERS = [["A2", "F8", "I"]] * 3
@@ -57,6 +58,26 @@ def test_gradual_changes_the_size_where_it_restarts():
 def test_gradual_fair_is_refused():
     with pytest.raises(ValueError, match=r"Gradual and fair sampling changes one operator .*Use the 'sandwich', the"):
         make_sampler("gradual-fair", SPACE)
+
+
+def test_in_a_space_of_plain_children():
+    """Which is not the product of its candidates."""
+    layers = [["A4", "A8", "C3", "I"], ["F16", "F8", "C3", "I"]] * 2
+    space = PlainBertSpace(layers, hidden_sizes=[16, 32], hidden_size=32, attention_head_size=4)
+    for name in ("fair", "gradual-fair"):
+        with pytest.raises(ValueError, match="leads out of this space: it has only some of the combinations"):
+            make_sampler(name, space)
+    largest, smallest = space.dearest(costs := sizes_as_costs(space)), space.cheapest(costs)
+    assert (str(largest), str(smallest)) == ("H32:A8-F16-A8-F16", "H16:A4-F8-I-I")
+    options = {"sandwich": {"largest": largest, "smallest": smallest}, "gradual": {"restart_probability": 0.5}}
+    for name in ("sandwich", "gradual", "uniform"):
+        sampler = make_sampler(name, space, **options.get(name, {}))
+        assert all(path in space for step in range(30) for path in sampler.sample(step))
+
+
+def sizes_as_costs(space: SearchSpace) -> SizedCostTable:
+    costs = tuple(tuple(operator.size for operator in candidates) for candidates in space.candidates)
+    return SizedCostTable.from_function(space, lambda size: CostTable(costs, base=size * 100))
 
 
 @pytest.mark.parametrize("name", ["fair", "gradual", "gradual-fair", "uniform"])

@@ -64,6 +64,10 @@ class SupernetBertConfig(SearchedBertBaseConfig):
         plain_children (`bool`, *optional*, defaults to `False`):
             Whether the search space has only those architectures that a plain `BertConfig` can say, so that every child is
             exported as transformers' own BERT; see [`PlainBertSpace`].
+        zero_init_branches (`bool`, *optional*, defaults to `False`):
+            Whether the output projection of each new operator starts at zero, so that all children begin as one network that
+            adds nothing to its embeddings, as in BigNAS, for training from scratch. (There the norm at the end of a branch starts
+            at zero; here the norm stands behind the sum.)
         default_architecture (`str`, *optional*):
             The architecture of a forward pass that names none, in the compact form (`"A4-F1024"`). Defaults to the
             first candidate of every layer, at the largest hidden size; with `plain_children` to the first architecture.
@@ -85,6 +89,7 @@ class SupernetBertConfig(SearchedBertBaseConfig):
     hidden_sizes: list[int] | None = None
     identity_placement: str = "anywhere"
     plain_children: bool = False
+    zero_init_branches: bool = False
     default_architecture: str | None = None
 
     @property
