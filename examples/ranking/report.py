@@ -18,7 +18,7 @@
 Write the tables and figures of the ranking benchmark from the rows of its results, so that no figure is typed in.
 
     python examples/ranking/report.py
-    python examples/ranking/report.py --children tuning --readme tuning/README.md
+    python examples/ranking/report.py --children tuning --readme examples/ranking/tuning/README.md
 
 The tables go into a section of `--readme`, which the script keeps; the figures into `figures/` beside that file. It works
 at any time: what is not finished is left out, and named.
@@ -41,7 +41,7 @@ from analysis import (
     score,
 )
 from figures import ceiling_panel, course_panel, scatter_panel
-from plan import BUDGETS, REFERENCE, RankingPlan, read_plan
+from plan import BASELINES, BUDGETS, REFERENCE, RankingPlan, read_plan
 from run_arguments import PlanArguments
 
 from hf_supernet.cards.sections import replace_section
@@ -186,7 +186,10 @@ class Report:
     # ---- Figures ----
 
     def write_figures(self, folder: Path) -> list[Path]:
-        """One figure for each method, with its budgets side by side, one of the ceiling, and one along the training."""
+        """
+        One figure for each compared method and baseline, with its budgets side by side, one of the ceiling, and one along
+        the training.
+        """
         paths = []
         everything = self.subsets["all children"]
         if self.truth.losses.shape[1] < 2:
@@ -194,7 +197,8 @@ class Report:
         ceiling = self.truth.ceiling("tau", resamples=self.resamples)
         write_panels([ceiling_panel(self.truth, ceiling)], folder / "ceiling.png")
         paths.append(folder / "ceiling.png")
-        for method in dict.fromkeys(prediction.method for prediction in self.predictions):
+        shown = [*self.plan.comparison, *BASELINES]
+        for method in dict.fromkeys(part.method for part in self.predictions if part.method in shown):
             panels = []
             for prediction in self._distinct(method):
                 tau = self.score(prediction, "tau", everything)
