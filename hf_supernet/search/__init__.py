@@ -22,6 +22,7 @@ from .latency_overhead import LatencyOverhead
 from .linas import LINASSearch
 from .nsga2 import NSGA2Search
 from .objectives import LOSS, FunctionObjective, Judgement, Objective, PopulationObjective, SupportsEvaluate, dev_loss
+from .peak_memory import PeakMemory
 from .predictors import Predictor, fit_predictor
 from .progressive import ProgressiveSearch
 from .random_search import RandomSearch
@@ -54,6 +55,7 @@ __all__ = [
     "NSGA2Search",
     "Objective",
     "ParameterCost",
+    "PeakMemory",
     "PopulationObjective",
     "Predictor",
     "ProgressiveSearch",

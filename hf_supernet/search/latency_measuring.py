@@ -69,7 +69,7 @@ def measure_operators(
     copies = config.num_hidden_layers
     base = Architecture((Operator("identity"),))
     calls: dict[Operator | None, Callable[[], Callable[[], object]]] = {
-        None: lambda: model_call(_build(config, base, head), settings)
+        None: lambda: model_call(build_child(config, base, head), settings)
     }
     for item in operators:
         calls[item] = lambda item=item: _operators_call(_child_config(config, base), item, copies, settings)
@@ -86,7 +86,7 @@ def measure_children(
     progress: bool = False,
 ) -> dict[Architecture, LatencyMeasurement]:
     """Measures whole children with random weights; the arguments are as for [`measure_operators`]."""
-    calls = {item: lambda item=item: model_call(_build(config, item, head), settings) for item in architectures}
+    calls = {item: lambda item=item: model_call(build_child(config, item, head), settings) for item in architectures}
     samples = _in_turns(calls, settings, "Measuring children", progress)
     return {item: LatencyMeasurement.from_samples(times) for item, times in samples.items()}
 
@@ -108,7 +108,8 @@ def _in_turns(
     return samples
 
 
-def _build(config: SupernetBertConfig, architecture: Architecture, head: str | None) -> PreTrainedModel:
+def build_child(config: SupernetBertConfig, architecture: Architecture, head: str | None) -> PreTrainedModel:
+    """A child with random weights, on the CPU."""
     return HEAD_CLASSES[head](_child_config(config, architecture))
 
 
@@ -136,4 +137,4 @@ def _operators_call(
     return run
 
 
-__all__ = ["HEAD_CLASSES", "measure_children", "measure_operators"]
+__all__ = ["HEAD_CLASSES", "build_child", "measure_children", "measure_operators"]
