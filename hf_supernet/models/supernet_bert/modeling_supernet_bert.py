@@ -65,7 +65,8 @@ class SupernetBertPreTrainedModel(SearchedBertPreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, SlicedConvolution) and module.transform is not None:
             init.eye_(module.transform)
-        if getattr(module, "ends_a_branch", False) and self.config.zero_init_branches:
+        # CODEPATH: supernets that begin from scratch as BigNAS's do; the others' branches start at random
+        if self.config.zero_init_branches and getattr(module, "ends_a_branch", False):
             init.zeros_(module.weight)
 
     @property
@@ -226,12 +227,11 @@ class SupernetBertModel(SupernetBertPreTrainedModel):
         self.space = SearchSpace.from_config(config)
         self.embeddings = SearchedBertEmbeddings(config)
         self.encoder = SupernetBertEncoder(config)
+        # For `_init_weights`, which is not called for an operator: it has no weights but its parts'.
         for operator in self.encoder.modules():
             projection = getattr(operator, "pointwise", getattr(operator, "output", None))
             if isinstance(operator, SearchedBertOperator) and isinstance(projection, nn.Linear):
-                projection.ends_a_branch = (
-                    True  # for `_init_weights`, which is not called for what has no weights of its own
-                )
+                projection.ends_a_branch = True
         self.pooler = SearchedBertPooler(config) if add_pooling_layer else None
         self.narrower = nn.ModuleDict(
             {str(size): SupernetBertNetwork(config.slices_at(size), self) for size in config.narrower_sizes}
