@@ -88,8 +88,9 @@ class SupernetTrainer(
 
     Raises:
         ValueError: for a model that is no supernet, an alignment without a dev set, a `metric_for_best_model` that no
-            evaluation gives (known beforehand without `compute_metrics`), and forms of parallel training that split a
-            model, copy it to several devices in one process, or give processes unlike numbers of batches.
+            evaluation gives (known beforehand without `compute_metrics`), accumulated gradients of a head for question
+            answering, and forms of parallel training that split a model, copy it to several devices in one process, or
+            give processes unlike numbers of batches.
     """
 
     # The loss is divided by the labels of all micro-batches and processes of a step.
@@ -128,6 +129,12 @@ class SupernetTrainer(
             )
         if has_length(self.train_dataset) and len(self.train_dataset) == 0:
             raise ValueError("`train_dataset` is empty: there is nothing to train on.")
+        if args.gradient_accumulation_steps > 1 and "labels" not in model.label_arguments:
+            raise ValueError(
+                f"`gradient_accumulation_steps` is {args.gradient_accumulation_steps}, but {type(model).__name__} has its labels"
+                f" in {' and '.join(model.label_arguments)}, which can't be counted over several batches. Set it to 1, and"
+                " raise `per_device_train_batch_size`."
+            )
         self.sampler = sampler or args.build_sampler(model.search_space, model.config)
         self.set_up_alignment()
         self.set_up_distillation(teacher)

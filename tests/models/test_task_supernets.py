@@ -142,3 +142,15 @@ def test_a_supernet_that_marks_answers_is_trained(tmp_path):
     assert losses[-1] < losses[0] < 1.1 * np.log(9)
     metrics = trainer.evaluate()
     assert metrics["eval_largest_loss"] < np.log(9) and np.isfinite(metrics["eval_smallest_loss"])
+
+
+def test_spans_can_not_be_counted_over_several_batches(tmp_path):
+    """The loss would be too large by the number of batches, and nothing would say so."""
+    supernet = SupernetBertForQuestionAnswering.from_bert(
+        BertForQuestionAnswering(bert_config(hidden_size=24)), **SLICED
+    )
+    args = SupernetTrainingArguments(str(tmp_path), gradient_accumulation_steps=2, report_to="none")
+    with pytest.raises(
+        ValueError, match=r"`gradient_accumulation_steps` is 2, .* in start_positions and end_positions"
+    ):
+        SupernetTrainer(supernet, args, train_dataset=[{"input_ids": [1]}])
