@@ -228,6 +228,12 @@ def _sampler_rows(settings: Mapping[str, Any]) -> dict[str, Any]:
         rows["alignment"] = f"weight {alignment['weight']}, layers {alignment['layers']}, {states} states"
         if warmup := alignment.get("warmup"):
             rows["alignment"] += f", its weight rising over the first {warmup:.0%} of the steps"
+    if distillation := settings.get("distillation"):
+        teacher = f" from {distillation['teacher']}" if distillation["teacher"] else ""
+        numbers = f"weight {distillation['weight']:g}, temperature {distillation['temperature']:g}"
+        rows["distillation"] = f"{distillation['kind']}{teacher}, {numbers}, {distillation['targets']}"
+        if settings.get("regularized_paths") == "largest":
+            rows["distillation"] += "; dropout and weight decay of the largest path alone"
     return rows
 
 

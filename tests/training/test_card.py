@@ -18,6 +18,7 @@ from pathlib import Path
 import transformers.utils.hub
 
 from hf_supernet.costs import count_parameters
+from hf_supernet.training.settings import supernet_settings
 from tests.hub_server import TOKEN
 
 from .conftest import MAGIC_AT, logs_of
@@ -61,6 +62,28 @@ def test_card_says_how_the_anchor_is_run(make_trainer):
     assert "normalised states, its weight rising over the first 25% of the steps |" in card_of(trainer)
 
 
+def test_distillation_is_in_the_card_and_the_settings(make_trainer):
+    trainer = make_trainer(sampler="sandwich", distillation="inplace", distillation_temperature=2.0, max_steps=1)
+    trainer.train()
+    trainer.create_model_card()
+    text = card_of(trainer)
+    assert "| sampler | `sandwich` (num_random 2, largest A4-A4-A4-A4, smallest I-I-I-I) |" in text
+    assert (
+        "| distillation | inplace, weight 1, temperature 2, logits; dropout and weight decay of the largest path alone |"
+        in text
+    )
+    assert "BigNAS" in text
+    settings = supernet_settings(trainer.model.search_space, trainer.sampler, trainer.args)
+    assert settings["distillation"] == {
+        "kind": "inplace",
+        "weight": 1.0,
+        "temperature": 2.0,
+        "targets": "logits",
+        "teacher": None,
+    }
+    assert settings["regularized_paths"] == "largest"
+
+
 def test_card_is_amended(make_trainer):
     trainer = make_trainer(sampler="fair", max_steps=2)
     path = Path(trainer.args.output_dir) / "README.md"
@@ -95,6 +118,8 @@ def test_a_push_keeps_what_the_card_on_the_hub_says(make_trainer, hub, monkeypat
             "anchor_interval": 2,
             "anchor_eval_samples": 9,
         },
+        "distillation": None,
+        "regularized_paths": "all",
     }
     theirs = "---\nlanguage: en\n---\n\nBy hand.\n\n"
     hub.edit("user/run", README_md=theirs + hub.read("user/run", "README.md").decode().split("---\n")[2])
