@@ -71,7 +71,7 @@ def test_cost_models_and_losses_are_objectives(config, space):
 
 def test_a_population_that_fails_in_a_distributed_run_is_an_error(space, monkeypatch):
     """The other processes take part in judging the whole population, and would wait for ever."""
-    monkeypatch.setattr("hf_supernet.search.objectives._is_distributed", lambda: True)
+    monkeypatch.setattr("hf_supernet.search.objectives.is_distributed", lambda: True)
 
     def fails(architectures):
         raise RuntimeError("no room")
