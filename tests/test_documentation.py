@@ -83,13 +83,14 @@ def test_names_of_python(path):
 def test_table_of_trainings(tmp_path):
     """Each row of README's table is a sampler and an alignment that there are."""
     rows = re.findall(r"^\| ([\w-]+) \| `sampler=.*$", text_of(README), re.MULTILINE)
-    assert rows == ["SPOS", "FairNAS", "MAGIC-T", "MAGIC-A", "MAGIC-AT"]
-    space = SearchSpace.from_config(SupernetBertConfig(num_hidden_layers=2, hidden_size=16, vocab_size=50))
+    assert rows == ["SPOS", "FairNAS", "MAGIC-T", "MAGIC-A", "MAGIC-AT", "BigNAS"]
+    config = SupernetBertConfig(num_hidden_layers=2, hidden_size=16, vocab_size=50)
+    space = SearchSpace.from_config(config)
     for row in rows:
         given = re.search(rf"^\| {row} \|(.*)$", text_of(README), re.MULTILINE).group(1)
         settings = eval(f"dict({', '.join(re.findall('`(.*?)`', given))})")
         arguments = SupernetTrainingArguments(str(tmp_path), **settings)
-        arguments.build_sampler(space)
+        arguments.build_sampler(space, config)
         assert ("T" in row.removeprefix("MAGIC-")) == (arguments.sampler == "gradual")
         assert ("-A" in row) == (arguments.alignment_weight > 0)
 
