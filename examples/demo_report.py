@@ -174,7 +174,7 @@ def _latency_facts(numbers: dict[str, Any]) -> dict[str, Any]:
     return {
         "device": f"{numbers['device']['name']}, {numbers['threads']} thread(s), one sequence of {length} tokens",
         "encoder with its pooler, measured as a whole": f"{1e3 * chosen['latency_measured']:.2f} ms",
-        "encoder with its pooler, sum of its operators": f"{1e3 * chosen['latency']:.2f} ms",
+        "encoder with its pooler, predicted from its operators": f"{1e3 * chosen['latency']:.2f} ms",
     }
 
 

@@ -41,6 +41,13 @@ def check_hidden_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def read_candidates(candidates: Sequence[Sequence[Operator | str]]) -> tuple[tuple[Operator, ...], ...]:
+    """
+    The candidate operators of each layer, as operators.
+
+    Raises:
+        ValueError: for no layer, a layer without a list or with an empty one, and a candidate that does not exist or comes
+            twice in a layer.
+    """
     layers = []
     for layer, row in enumerate(candidates):
         if isinstance(row, (str, Operator)):

@@ -91,6 +91,8 @@ class PlainBertSpace(SearchSpace):
     ```
     """
 
+    combines_freely = False
+
     def __init__(
         self,
         candidates: Sequence[Sequence[Operator | str]],

@@ -71,6 +71,9 @@ class SearchSpace:
     ```
     """
 
+    combines_freely = True
+    """Whether the candidates of the layers go together in every combination, but for where identities may stand."""
+
     def __init__(
         self,
         candidates: Sequence[Sequence[Operator | str]],

@@ -127,7 +127,7 @@ def child_card(work: Path, results: dict[str, Any], texts: dict[str, int]) -> st
         latency={
             "device": f"{chosen['latency_device']}, {chosen['latency_conditions']}",
             "without the head, measured as a whole": f"{1e3 * chosen['latency_measured']:.2f} ms",
-            "without the head, sum of its operators": f"{1e3 * chosen['latency_predicted']:.2f} ms",
+            "without the head, predicted from its operators": f"{1e3 * chosen['latency_predicted']:.2f} ms",
         },
         results=_results(work, results),
         limits=_limits(work, texts),

@@ -39,12 +39,14 @@ class GroundTruth:
         strata (`np.ndarray` of shape `(number of children,)`): Why each is in.
         losses (`np.ndarray` of shape `(number of children, number of seeds)`): Their dev losses.
         notes (`list[str]`): What is not there, in words.
+        versions (`list[str]`): What they were trained with, as JSON, each once.
     """
 
     networks: list[str]
     strata: np.ndarray
     losses: np.ndarray
     notes: list[str] = field(default_factory=list)
+    versions: list[str] = field(default_factory=list)
 
     @property
     def scores(self) -> np.ndarray:
@@ -121,7 +123,14 @@ def load_truth(plan: RankingPlan, results: Path, which: str) -> GroundTruth:
     if missing := int((~complete).sum()):
         notes.append(f"{missing} of {len(strata)} children are left out: not trained with all seeds yet, or diverged.")
     kept = losses[complete]
-    return GroundTruth(list(kept.index), np.array([strata[network] for network in kept.index]), kept.to_numpy(), notes)
+    used = rows[rows["network"].isin(kept.index)]
+    return GroundTruth(
+        list(kept.index),
+        np.array([strata[network] for network in kept.index]),
+        kept.to_numpy(),
+        notes,
+        sorted(used["versions"].unique()),
+    )
 
 
 def load_predictions(plan: RankingPlan, results: Path, which: str, truth: GroundTruth) -> list[Prediction]:

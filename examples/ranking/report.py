@@ -24,6 +24,7 @@ The tables go into a section of `--readme`, which the script keeps; the figures 
 at any time: what is not finished is left out, and named.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +112,10 @@ class Report:
         children = ", ".join(f"{strata[name]} {name}" for name in sorted(strata.index))
         lines = [
             f"{len(self.truth.networks)} {which} children ({children}), each trained alone with seeds"
-            f" {', '.join(map(str, self.plan.child_seeds))}. Intervals are of 95 %, for other seeds and other children.",
+            f" {', '.join(map(str, self.plan.child_seeds))}. Intervals are of 95 %, for other seeds and other children; where a"
+            " method has one seed, for other children alone: how much another seed would change is not in them.",
+            "",
+            f"Rows: `train_children.py` and `train_supernets.py` with `--children {which}`. {' / '.join(map(_words, self.truth.versions))}.",
             "",
         ]
         notes = [*self.truth.notes, *dict.fromkeys(note for part in self.predictions for note in part.notes)]
@@ -241,6 +245,10 @@ HEAD = ["method", "budget", "seeds"]
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A Markdown table."""
     return ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
+
+
+def _words(versions: str) -> str:
+    return ", ".join(f"{name} {version}" for name, version in json.loads(versions).items())
 
 
 def _names(prediction: Prediction) -> list[str]:

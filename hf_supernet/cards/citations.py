@@ -101,6 +101,10 @@ PAPERS = {
 """By what was used: the name of a sampler, the alignment with an anchor, distillation, a benchmark."""
 
 
+_COMBINED = {"gradual-fair": ("gradual", "fair")}
+"""Samplers of our own, and those whose ideas they combine."""
+
+
 def papers_of(methods: Iterable[str]) -> list[Paper]:
     """
     The papers to cite for what was used, each once.
@@ -127,7 +131,7 @@ def methods_of(settings: Mapping[str, Any]) -> list[str]:
             What [`supernet_settings`] gives: `sampler`, with its `name`, and `alignment`.
     """
     sampler = (settings.get("sampler") or {}).get("name")
-    used = [sampler, "alignment" if settings.get("alignment") else None]
+    used = [*_COMBINED.get(sampler, (sampler,)), "alignment" if settings.get("alignment") else None]
     return [name for name in used if name in PAPERS]
 
 

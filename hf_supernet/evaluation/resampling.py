@@ -42,19 +42,21 @@ def _times(draws: np.ndarray) -> np.ndarray:
 
 
 def drawn_kendall_tau(truth: np.ndarray, predicted: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """[`kendall_tau`] of each draw; see `DrawnStatistic`."""
     return _drawn_tau(truth, predicted, _times(draws))
 
 
 def drawn_kendall_tau_of_better_half(
     truth: np.ndarray, predicted: np.ndarray, draws: np.ndarray, better_by: np.ndarray | None = None
 ) -> np.ndarray:
-    """The half of each draw is the better one by `better_by`, of shape `(children,)`; by default by the truth."""
+    """[`kendall_tau_of_better_half`] of each draw. The half is the better one by `better_by`, of shape `(children,)`; by default by the truth."""
     better_by = truth if better_by is None else better_by
     medians = np.median(better_by[draws], axis=1)
     return _drawn_tau(truth, predicted, np.where(better_by <= medians[:, None], _times(draws), 0.0))
 
 
 def drawn_spearman_rho(truth: np.ndarray, predicted: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """[`spearman_rho`] of each draw; see `DrawnStatistic`."""
     ours, theirs = (stats.rankdata(values[draws], axis=1) for values in (truth, predicted))
     ours, theirs = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (ours, theirs))
     spread = np.sqrt((ours**2).sum(axis=1) * (theirs**2).sum(axis=1))
@@ -62,6 +64,7 @@ def drawn_spearman_rho(truth: np.ndarray, predicted: np.ndarray, draws: np.ndarr
 
 
 def drawn_recall_of_top(truth: np.ndarray, predicted: np.ndarray, draws: np.ndarray, top: float) -> np.ndarray:
+    """[`recall_of_top`] of each draw; see `DrawnStatistic`."""
     count = max(1, round(top * draws.shape[1]))
     among = []
     for values in (truth, predicted):
@@ -72,6 +75,7 @@ def drawn_recall_of_top(truth: np.ndarray, predicted: np.ndarray, draws: np.ndar
 
 
 def drawn_regret(truth: np.ndarray, predicted: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """[`regret`] of each draw; see `DrawnStatistic`."""
     truths, scores = truth[draws], predicted[draws]
     chosen = scores == scores.min(axis=1, keepdims=True)
     return (truths * chosen).sum(axis=1) / chosen.sum(axis=1) - truths.min(axis=1)

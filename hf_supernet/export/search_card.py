@@ -150,7 +150,7 @@ def _chosen_rows(chosen: Mapping[str, Any]) -> dict[str, str]:
     labels = {
         "loss": "dev loss",
         "multiply_adds": "multiply-adds",
-        "latency_predicted": "latency, sum of its operators",
+        "latency_predicted": "latency, predicted from its operators",
         "latency_measured": "latency, measured as a whole",
         "latency_device": "latency measured on",
         "latency_conditions": "latency measured with",
@@ -209,7 +209,7 @@ def _limits(result: SearchResult) -> list[str]:
     ]
     if "latency" in result.table:
         limits.append(
-            "A latency is the sum of what the operators take one by one, on one device. A whole model may take longer or"
+            "A latency is predicted from what the operators take one by one, on one device. A whole model may take longer or"
             " shorter, and another device may put the children in another order."
         )
     return limits

@@ -262,7 +262,7 @@ def _layers(search: SearchRecord, architecture: Architecture) -> pd.DataFrame:
 def _latency_section(search: SearchRecord) -> Section:
     chosen, table = search.chosen, search.latency
     facts = {
-        "predicted (sum of the operators)": _milliseconds(chosen.get("latency_predicted")),
+        "predicted from the operators": _milliseconds(chosen.get("latency_predicted")),
         "measured (whole child)": _milliseconds(chosen.get("latency_measured"), chosen.get("latency_measured_iqr")),
         "device": chosen.get("latency_device"),
         "conditions": chosen.get("latency_conditions"),

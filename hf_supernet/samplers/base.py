@@ -13,7 +13,6 @@
 # limitations under the License.
 """The interface of samplers: which architectures the next optimisation step trains."""
 
-import math
 import random
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -162,9 +161,7 @@ def check_anywhere(search_space: SearchSpace, what: str) -> None:
             " allow: behind an identity, only identities are legal. Use the 'uniform' or the 'gradual' sampler, the"
             " latter with layers in random order, or a space with `identity_placement='anywhere'`."
         )
-    if search_space.num_paths() < math.prod(
-        map(len, (*search_space.candidates, search_space.hidden_sizes or (None,)))
-    ):
+    if not search_space.combines_freely:
         raise ValueError(
             f"{what} chooses in every layer independently of the others, which leads out of this space: it has only some of the"
             " combinations of its candidates, as with `plain_children`. Use the 'sandwich', the 'uniform' or the 'gradual'"

@@ -33,9 +33,19 @@ class PathEncoding:
     Args:
         feasible ([`FeasibleSpace`]):
             The space with its constraints.
+
+    Raises:
+        ValueError: for a space that has only some of the combinations of its candidates: what changes columns one by one
+            would leave it.
     """
 
     def __init__(self, feasible: FeasibleSpace):
+        if not feasible.search_space.combines_freely:
+            raise ValueError(
+                f"A {type(feasible.search_space).__name__} has only some of the combinations of its candidates, and this"
+                " strategy changes layers one by one, which leads out of it. Take the 'random' strategy (such a space is"
+                " small), or search the whole space."
+            )
         self.feasible = feasible
         self.search_space: SearchSpace = feasible.search_space
         self.candidates = self.search_space.candidates

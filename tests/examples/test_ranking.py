@@ -31,6 +31,7 @@ from accelerate.state import AcceleratorState, GradientState
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
+import hf_supernet
 from hf_supernet import SupernetBertForMaskedLM
 
 from ..training.conftest import KillAt, Killed
@@ -611,7 +612,7 @@ def test_committed_plan(scripts):
 def invented(scripts, data, tmp_path_factory) -> Path:
     """Rows of the test children by a rule: uniform is noisy, fair is right, magic-at is the wrong way round."""
     folder, plan = tmp_path_factory.mktemp("invented"), scripts.plan.read_plan(data / "drawn.yaml")
-    marks, draw = {"text": "t", "cpu_seconds": 4.0}, random.Random(0)
+    marks, draw = {"text": "t", "cpu_seconds": 4.0, "versions": scripts.rows.versions()}, random.Random(0)
     children = [{"network": str(c.architecture.canonical()), "stratum": c.stratum} for c in plan.children("test")]
     truth = [
         {**child, "seed": seed, "dev_loss": index + 0.1 * seed, "fingerprint": plan.child_fingerprint(), **marks}
@@ -656,6 +657,7 @@ def test_report(scripts, data, invented, tmp_path):
         text.startswith("# Title\n\nBefore.\n\n<!--")
         and "13 test children (3 extreme, 3 neighbour, 2 no_mixing" in text
     )
+    assert f"with `--children test`. hf_supernet {hf_supernet.__version__}, transformers " in text
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     by_name = {}
     for row in rows:

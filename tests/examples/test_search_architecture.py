@@ -15,7 +15,6 @@
 
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,8 @@ from transformers import AutoModelForMaskedLM, BertTokenizer
 from hf_supernet import Operator, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.search import LatencyTable, ParameterCost, SearchResult, describe_device
 
+from .search_inputs import save_supernet_and_text
+
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,28 +41,11 @@ import search_architecture  # noqa: E402 (a script, found beside the package)
 pytestmark = pytest.mark.usefixtures("states_of_their_own")
 
 
-WORDS = [f"{one}{two}" for one in "bdfgklmnprst" for two in ("a", "e", "i", "o", "u")]
-
-
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory) -> dict[str, str]:
     """A tiny supernet with its tokenizer, and a file of text."""
     folder = tmp_path_factory.mktemp("inputs")
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate([*special, *WORDS])})
-    torch.manual_seed(0)
-    config = SupernetBertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=5,
-        candidate_operators=["attention-4", "feed_forward-37", "convolution-3", "identity"],
-        max_position_embeddings=40,
-    )
-    for part in (SupernetBertForMaskedLM(config), tokenizer):
-        part.save_pretrained(folder / "supernet")
-    generator = random.Random(0)
-    texts = [" ".join(generator.choices(WORDS, k=25)) for _ in range(60)]
-    pd.DataFrame({"text": texts}).to_csv(folder / "dev.csv", index=False)
+    save_supernet_and_text(folder, num_hidden_layers=5, num_texts=60)
     return {"supernet": str(folder / "supernet"), "validation_file": str(folder / "dev.csv")}
 
 

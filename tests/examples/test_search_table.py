@@ -13,49 +13,31 @@
 # limitations under the License.
 """The table of all paths of a supernet, made by its script at a tiny size."""
 
-import random
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from transformers import BertTokenizer
 
-from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet import SupernetBertForMaskedLM
 from hf_supernet.costs import count_multiply_adds, count_parameters
 from hf_supernet.evaluation.evaluator import Evaluator
 from hf_supernet.search import TabularBenchmark
 
 from ..search.test_latency import made_up_table
+from .search_inputs import save_supernet_and_text
 
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "benchmarks"))
 import search_table
 
 
-WORDS = [f"{one}{two}" for one in "bdfgklmnprst" for two in "aeiou"]
-
-
 @pytest.fixture(scope="module")
 def options(tmp_path_factory) -> dict[str, str]:
     """A supernet of three layers with its tokenizer, a text, and made-up latencies."""
     folder = tmp_path_factory.mktemp("inputs")
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate([*special, *WORDS])})
-    torch.manual_seed(0)
-    config = SupernetBertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=3,
-        candidate_operators=["attention-4", "feed_forward-37", "convolution-3", "identity"],
-        max_position_embeddings=40,
-    )
-    for part in (SupernetBertForMaskedLM(config), tokenizer):
-        part.save_pretrained(folder / "supernet")
-    generator = random.Random(0)
-    texts = [" ".join(generator.choices(WORDS, k=25)) for _ in range(20)]
-    pd.DataFrame({"text": texts}).to_csv(folder / "dev.csv", index=False)
+    config = save_supernet_and_text(folder, num_hidden_layers=3, num_texts=20)
     made_up_table(config).save(folder / "latency.json")
     return {
         "supernet": str(folder / "supernet"),

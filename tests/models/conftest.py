@@ -86,6 +86,26 @@ def largest_difference(one: torch.Tensor, two: torch.Tensor) -> float:
     return (one.float() - two.float()).abs().max().item()
 
 
+def check_checkpointing(
+    supernet: nn.Module, batch: dict[str, torch.Tensor], labels: torch.Tensor, paths: list[str]
+) -> None:
+    """Gradients of two paths before one backward pass are those without activation checkpointing."""
+
+    def gradients() -> list[torch.Tensor | None]:
+        torch.manual_seed(0)
+        supernet.train().zero_grad()
+        losses = [supernet(**batch, labels=labels, architecture=path).loss for path in paths]
+        sum(losses).backward()
+        return [None if parameter.grad is None else parameter.grad.clone() for parameter in supernet.parameters()]
+
+    plain = gradients()
+    supernet.activation_checkpointing_enable()
+    for one, two in zip(gradients(), plain, strict=True):
+        assert (one is None) == (two is None)
+        if one is not None:
+            torch.testing.assert_close(one, two)
+
+
 @pytest.fixture(params=["right", "left"])
 def batch(request) -> dict[str, torch.Tensor]:
     return make_batch(request.param)

@@ -37,6 +37,7 @@ from hf_supernet.training.alignment import AlignmentLoss
 from .conftest import (
     LENGTH,
     bert_config,
+    check_checkpointing,
     largest_difference,
     make_batch,
     make_masked_labels,
@@ -223,20 +224,7 @@ def test_padding_changes_nothing(batch):
 
 def test_activation_checkpointing_of_two_paths_that_share_weights():
     supernet = SupernetBertForMaskedLM(sliced_config(**TRANSFORM))
-
-    def gradients() -> list[torch.Tensor | None]:
-        torch.manual_seed(0)
-        supernet.train().zero_grad()
-        losses = [supernet(**BATCH, labels=LABELS, architecture=a).loss for a in ("A4-F37-C3-I", "A1-I-C7-F8")]
-        sum(losses).backward()
-        return [None if parameter.grad is None else parameter.grad.clone() for parameter in supernet.parameters()]
-
-    plain = gradients()
-    supernet.activation_checkpointing_enable()
-    for one, two in zip(gradients(), plain, strict=True):
-        assert (one is None) == (two is None)
-        if one is not None:
-            torch.testing.assert_close(one, two)
+    check_checkpointing(supernet, BATCH, LABELS, ["A4-F37-C3-I", "A1-I-C7-F8"])
 
 
 def test_evaluation_of_prefixes_and_alignment():

@@ -40,6 +40,7 @@ from hf_supernet import (
 
 from .conftest import (
     CANDIDATES,
+    check_checkpointing,
     largest_difference,
     make_batch,
     make_masked_labels,
@@ -243,20 +244,7 @@ def test_sdpa_and_eager_agree(batch):
 
 def test_activation_checkpointing_of_two_paths_before_one_backward_pass():
     supernet = SupernetBertForMaskedLM(supernet_config())
-
-    def gradients() -> list[torch.Tensor | None]:
-        torch.manual_seed(0)
-        supernet.train().zero_grad()
-        losses = [supernet(**BATCH, labels=LABELS, architecture=a).loss for a in ("A4-F37-C3-I", "A2-I-C5-F37")]
-        sum(losses).backward()
-        return [None if parameter.grad is None else parameter.grad.clone() for parameter in supernet.parameters()]
-
-    plain = gradients()
-    supernet.activation_checkpointing_enable()
-    for one, two in zip(gradients(), plain, strict=True):
-        assert (one is None) == (two is None)
-        if one is not None:
-            torch.testing.assert_close(one, two)
+    check_checkpointing(supernet, BATCH, LABELS, ["A4-F37-C3-I", "A2-I-C5-F37"])
 
 
 @pytest.mark.parametrize("name", ["masked-lm", "classification"])

@@ -16,7 +16,19 @@ import random
 import numpy as np
 import pytest
 
-from hf_supernet.search import Constraint, FeasibleSpace, MultiplyAddCost, ParameterCost
+from hf_supernet import PlainBertSpace
+from hf_supernet.search import (
+    Constraint,
+    EvolutionarySearch,
+    FeasibleSpace,
+    LINASSearch,
+    MultiplyAddCost,
+    NSGA2Search,
+    ParameterCost,
+    ProgressiveSearch,
+    RandomSearch,
+    ShrinkingSearch,
+)
 from hf_supernet.search.encoding import PathEncoding, row_keys
 from hf_supernet.search_space import SearchSpace
 
@@ -51,6 +63,17 @@ def drawn(encoding, count=200, seed=0):
 
 def are_legal(encoding, rows):
     return all(architecture in encoding.search_space for architecture in encoding.decode(rows))
+
+
+def test_a_space_of_some_combinations_is_for_random_search():
+    """Layers that are changed one by one would lead out of it, and nothing would say so."""
+    space = PlainBertSpace([["attention-4", "identity"], ["feed_forward-64", "identity"]] * 2, hidden_size=32)
+    assert all(path in space for path in RandomSearch(space, population_size=2).ask())
+    for strategy in (EvolutionarySearch, NSGA2Search, LINASSearch, ProgressiveSearch, ShrinkingSearch):
+        with pytest.raises(
+            ValueError, match=r"A PlainBertSpace has only some of the combinations .*'random' strategy"
+        ):
+            strategy(space, population_size=2)
 
 
 def test_round_trip_and_one_hot(encoding, uneven):
