@@ -338,7 +338,7 @@ def test_a_search(result, hub, tmp_path):
         "## The chosen child",
         "| architecture | `A4-F37-F37` |\n| latency, measured as a whole | 5.10 ms |\n| latency measured on | a toaster |",
         "## Latency\n\n| | |\n| --- | --- |\n| device | a toaster |\n| one batch | 1 x 13 tokens |\n\n",
-        "- A latency is the sum",
+        "- A latency is predicted from",
         "@inproceedings{guo2020single,",
     ):
         assert part in card, part
