@@ -303,5 +303,6 @@ def test_committed_plan(scripts):
     assert plan.comparison[0] == scripts.plan.REFERENCE
     measured = json.loads((RANKING / "results" / scripts.rows.STEP_COSTS).read_text())["costs"]
     for name in plan.comparison:
-        if name != "gradual":  # trains the paths of a uniform step, in another order
+        # gradual modification trains the paths of a uniform step, in another order; longer trainings have the same steps
+        if not name.startswith("gradual") and "-steps-" not in name:
             assert plan.method(name).step_cost == pytest.approx(measured[name]["ratio"], abs=0.05), name
