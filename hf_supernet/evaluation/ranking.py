@@ -19,12 +19,13 @@ children through a supernet (or any figure that is to rank them, such as minus t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from scipy import stats
 
+from .intervals import Estimate, exact_interval_of_share, interval_of_draws
 from .resampling import (
     DrawnStatistic,
     drawn_kendall_tau,
@@ -108,9 +109,13 @@ def recall_of_top(truth: Sequence[float], predicted: Sequence[float], top: float
     truth, predicted = _check(truth, predicted)
     if not 0 < top <= 1:
         raise ValueError(f"`top` must lie in (0, 1], got {top}.")
-    count = max(1, round(top * len(truth)))
+    count = _number_of_best(len(truth), top)
     best, chosen = (set(np.argsort(values, kind="stable")[:count]) for values in (truth, predicted))
     return len(best & chosen) / count
+
+
+def _number_of_best(num_children: int, top: float) -> int:
+    return max(1, round(top * num_children))
 
 
 def regret(truth: Sequence[float], predicted: Sequence[float]) -> float:
@@ -156,34 +161,6 @@ def ranking_scores(truth: Sequence[float], predicted: Sequence[float]) -> dict[s
     return {name: statistic(truth, predicted) for name, statistic in STATISTICS.items()}
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """
-    A mean and its interval.
-
-    Attributes:
-        mean (`float`):
-            Over seeds, on the children at hand.
-        low, high (`float`):
-            The interval.
-        error_of_seeds, error_of_children (`float`):
-            Standard errors of the mean: if other seeds were run, and if other children were drawn. The first is 0.0 for
-            what has no seeds.
-        by_seed (`tuple[float, ...]`):
-            What the mean is of.
-    """
-
-    mean: float
-    low: float
-    high: float
-    error_of_seeds: float
-    error_of_children: float
-    by_seed: tuple[float, ...]
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
 def estimate(
     truth: Sequence[float],
     predictions: Sequence[Sequence[float]],
@@ -195,10 +172,10 @@ def estimate(
     """
     One of [`STATISTICS`] for a method that was run with several seeds, with an interval for other seeds and other children.
 
-    Both sources of chance are counted. Runs with few seeds: the variance between them divided by their number, with
-    Student's t. Children: the variance of the mean over seeds when children are drawn anew (bootstrap, the same children
-    for all seeds, since all seeds ranked the same ones). The interval is Student's of the sum of the two variances, with
-    Welch and Satterthwaite's degrees of freedom, and ends where the statistic's range does.
+    Both sources of chance are counted, as [`~hf_supernet.evaluation.intervals`] says, and the interval ends where the
+    statistic's range does. At the edge of what it can be, 0 or 1 of the truly best children found, draws of the same children
+    say nothing of a recall: it then has the interval of Clopper and Pearson for so many best children. Where draws of the
+    children give one value, any other statistic has none (`nan`).
 
     Args:
         truth (`Sequence[float]` of length `num_children`):
@@ -230,7 +207,10 @@ def estimate(
     def means(draws: np.ndarray) -> np.ndarray:
         return np.mean([drawn(truth, row, draws) for row in predictions], axis=0)
 
-    return _within(_RANGES[statistic], _estimate(values, means, len(truth), confidence, resamples, seed))
+    found = interval_of_draws(values, means, len(truth), confidence, resamples, seed)
+    if statistic == "recall_top" and found.mean in (0.0, 1.0):
+        return exact_interval_of_share(found, _number_of_best(len(truth), TOP), confidence)
+    return _within(_RANGES[statistic], found)
 
 
 def paired_difference(
@@ -244,7 +224,8 @@ def paired_difference(
 ) -> Estimate:
     """
     How much a statistic is higher with `predictions` than with `others`, with an interval: as [`estimate`], of the
-    differences between rows of the same seed, on the same children.
+    differences between rows of the same seed, on the same children. Where draws of the children give one value (two methods
+    that find the same of the best children), it has no interval (`nan`).
 
     Args:
         truth, statistic, confidence, resamples, seed:
@@ -276,7 +257,7 @@ def paired_difference(
         first, second = (np.mean([drawn(truth, row, draws) for row in rows], axis=0) for rows in (predictions, others))
         return first - second
 
-    return _estimate(ours - theirs, means, len(truth), confidence, resamples, seed)
+    return interval_of_draws(ours - theirs, means, len(truth), confidence, resamples, seed)
 
 
 def noise_ceiling(
@@ -323,7 +304,7 @@ def noise_ceiling(
     def means(draws: np.ndarray) -> np.ndarray:
         return np.mean([drawn(losses[:, i], losses[:, j], draws) for i, j in pairs], axis=0)
 
-    return _within(_RANGES[statistic], _estimate(values, means, len(losses), confidence, resamples, seed))
+    return _within(_RANGES[statistic], interval_of_draws(values, means, len(losses), confidence, resamples, seed))
 
 
 def _statistic(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -339,39 +320,6 @@ def _within(range_: tuple[float, float], found: Estimate) -> Estimate:
 
 def _or_zero(value: float) -> float:
     return 0.0 if np.isnan(value) else float(value)
-
-
-def _estimate(
-    values: np.ndarray,
-    means: Callable[[np.ndarray], np.ndarray],
-    num_children: int,
-    confidence: float,
-    resamples: int,
-    seed: int,
-) -> Estimate:
-    """Of one value a seed, and of what their mean is in draws of the children, of shape `(draws, children)`."""
-    drawn = stats.bootstrap(
-        (np.arange(num_children),),
-        lambda draws, axis: means(draws) if draws.ndim > 1 else values.mean(),
-        vectorized=True,
-        n_resamples=resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    of_children = float(drawn.standard_error) ** 2
-    of_seeds = float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else 0.0
-    # the bootstrap's own variance has many degrees of freedom, that between few seeds has few
-    freedom = (of_seeds + of_children) ** 2 / (of_seeds**2 / (len(values) - 1)) if of_seeds > 0 else np.inf
-    half = stats.t.ppf((1 + confidence) / 2, freedom) * np.sqrt(of_seeds + of_children)
-    mean = float(values.mean())
-    return Estimate(
-        mean=mean,
-        low=mean - float(half),
-        high=mean + float(half),
-        error_of_seeds=float(np.sqrt(of_seeds)),
-        error_of_children=float(np.sqrt(of_children)),
-        by_seed=tuple(map(float, values)),
-    )
 
 
 __all__ = [
