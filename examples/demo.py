@@ -207,6 +207,13 @@ def find_checkpoint(folder: Path) -> str | None:
     return checkpoint
 
 
+def candidates_by_layer(settings: Settings) -> list[list[str]]:
+    """All candidates in each layer but the last, which is an attention: through it the first token, by which the exported child is
+    to judge whole sentences, sees what the layers before it found in any place."""
+    searched, last = list(settings.candidate_operators), settings.candidate_operators[0]
+    return [searched] * (settings.num_hidden_layers - 1) + [[last]]
+
+
 def make_trainer(settings: Settings, data: Data, output_dir: Path, seed: int) -> SupernetTrainer:
     set_seed(seed)
     config = SupernetBertConfig(
@@ -214,7 +221,7 @@ def make_trainer(settings: Settings, data: Data, output_dir: Path, seed: int) ->
         pad_token_id=data.tokenizer.pad_token_id,
         hidden_size=settings.hidden_size,
         num_hidden_layers=settings.num_hidden_layers,
-        candidate_operators=list(settings.candidate_operators),
+        candidate_operators=candidates_by_layer(settings),
         max_position_embeddings=settings.sequence_length,
     )
     interval = max(1, settings.train_steps // 4)
