@@ -17,13 +17,11 @@
 """
 Train a supernet with the masked-LM loss.
 
-From scratch, on text files of your own, with four children a step that share out its batch (`--sampler gradual --alignment_weight 0.1`
-in place of these options is MAGIC-AT):
+From scratch, on text files of your own (with `--sampler gradual --alignment_weight 0.1` it is MAGIC-AT):
 
     python examples/run_supernet_mlm.py --train_file "text/train-*.parquet" --validation_file "text/validation-*.parquet" \
         --vocab_size 8192 --hidden_size 128 --num_hidden_layers 12 \
         --candidate_operators attention-4 feed_forward-512 convolution-3 convolution-5 \
-        --sampler_kwargs '{"num_paths": 4}' --split_batch True \
         --do_train --do_eval --max_steps 3000 --per_device_train_batch_size 32 --learning_rate 1e-3 \
         --output_dir supernet
 

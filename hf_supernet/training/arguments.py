@@ -41,9 +41,8 @@ class SupernetTrainingArguments(TrainingArguments):
 
     Args:
         sampler (`str`, *optional*, defaults to `"uniform"`):
-            Which architectures a step trains. In the benchmark of this project (`examples/ranking`) gradual modification ranks
-            children no better than the default, and several paths a step do: `"fair"`, or the default with
-            `sampler_kwargs={"num_paths": 4}` and `split_batch`. `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T),
+            Which architectures a step trains. In the benchmark of this project (`examples/ranking`) `"fair"` ranks children best
+            at equal compute, and `"gradual"` no better than the default. `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T),
             `"gradual-fair"` (ours: [`GradualFairSampler`]), `"sandwich"` (BigNAS), `"shift"` (ShiftNAS), `"importance"` (the
             paths of PA&DA), `"progressive"` (once-for-all), or a name given to [`register_sampler`]. `"shift"` and
             `"importance"` measure children on the `eval_dataset`.
