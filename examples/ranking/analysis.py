@@ -15,6 +15,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import isclose
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,13 @@ from rows import BASELINE_ROWS, GROUND_TRUTH, SUPERNETS, check_rows, part_name, 
 
 from hf_supernet.evaluation.ranking import Estimate, estimate, noise_ceiling, paired_difference
 
+
+BOTH, OWN_STEPS, NONE = "both", "own_steps", "none"
+"""What a prediction's budget is, if not one of `BUDGETS`: one run that is both; neither, a method with steps of its own;
+that of a baseline."""
+
+RESAMPLES = 1000
+"""Times that the children are drawn for an interval, in all tables."""
 
 CEILINGS = ("tau", "spearman", "tau_better_half")
 """The statistics that a ceiling is known of."""
@@ -57,7 +65,7 @@ class GroundTruth:
         """Which children mix tokens."""
         return self.strata != "no_mixing"
 
-    def ceiling(self, statistic: str, children: np.ndarray | None = None, resamples: int = 1000) -> Estimate:
+    def ceiling(self, statistic: str, children: np.ndarray | None = None, resamples: int = RESAMPLES) -> Estimate:
         """The agreement of two seeds, over all children or some."""
         losses = self.losses if children is None else self.losses[children]
         return noise_ceiling(losses, statistic, resamples=resamples)
@@ -69,7 +77,7 @@ class Prediction:
     What a method, or a baseline, makes of the same children.
 
     Args:
-        method (`str`), budget (`str`): Which, and at which budget; `"none"` for a baseline.
+        method (`str`), budget (`str`): Which, and at which budget: one of `BUDGETS`, or `BOTH`, `OWN_STEPS` or `NONE`.
         seeds (`list[int]`): The seeds that are finished.
         scores (`np.ndarray` of shape `(number of seeds, number of children)`): At the end; lower is better.
         course (`dict[float, np.ndarray]`): By the share of the training, the scores there, of the same shape.
@@ -151,13 +159,23 @@ def load_predictions(plan: RankingPlan, results: Path, which: str, truth: Ground
     found = []
     for budget in BUDGETS:
         for method in plan.methods:
-            same = plan.method(method).steps("equal_compute") == plan.method(method).training.steps
-            prediction = _prediction(rows[0], truth, method, "equal_steps" if same else budget)
-            found += [replace(prediction, budget=budget)] if prediction else []
+            prediction = _prediction(rows[0], truth, method, budget)
+            found += [replace(prediction, budget=_budget_of(plan, method, budget))] if prediction else []
     for name in BASELINES:
-        prediction = _prediction(rows[1], truth, name, "none")
+        prediction = _prediction(rows[1], truth, name, NONE)
         found += [prediction] if prediction else []
     return found
+
+
+def _budget_of(plan: RankingPlan, name: str, budget: str) -> str:
+    """What the run of a budget is: one run can stand for both, and one at "equal steps" can have a number of its own."""
+    method, planned = plan.method(name), plan.supernet_training.steps
+    steps = method.training.steps
+    if budget != "equal_steps":
+        return budget
+    if steps == planned:
+        return BOTH if method.steps("equal_compute") == steps else budget
+    return "equal_compute" if isclose(method.cost(steps), planned, rel_tol=0.01) else OWN_STEPS
 
 
 def score(
@@ -192,9 +210,9 @@ def difference(
 
 
 def reference_of(predictions: Sequence[Prediction], prediction: Prediction) -> Prediction | None:
-    """What a method is compared with: the reference at the same budget; baselines at equal steps."""
-    budget = BUDGETS[0] if prediction.budget == "none" else prediction.budget
-    same = (other for other in predictions if other.method == REFERENCE and other.budget == budget)
+    """What a method is compared with: the reference at the same budget; baselines and others at equal steps."""
+    budget = prediction.budget if prediction.budget in BUDGETS else BUDGETS[0]
+    same = (other for other in predictions if other.method == REFERENCE and other.budget in (budget, BOTH))
     return next(same, None)
 
 
@@ -235,7 +253,11 @@ def _worst_for_nothing(values: np.ndarray) -> np.ndarray:
 
 
 __all__ = [
+    "BOTH",
     "CEILINGS",
+    "NONE",
+    "OWN_STEPS",
+    "RESAMPLES",
     "GroundTruth",
     "Prediction",
     "difference",

@@ -64,12 +64,21 @@ class DrawArguments:
     )
 
     def __post_init__(self):
+        check_plan_file(self.plan)
         for name in SETS:
             counts = getattr(self, name)
             if len(counts) != len(STRATA) or min(counts) < 0:
                 raise ValueError(
                     f"`{name}` must be {len(STRATA)} numbers from 0 on ({', '.join(STRATA)}), got {counts}."
                 )
+
+
+def check_plan_file(path: str) -> None:
+    """Raises a `FileNotFoundError` where there is no such plan."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"`plan`: {path} is not there. Pass the YAML file of a benchmark's plan, as a path from here; left out, it is {PLAN}."
+        )
 
 
 class Drawing:

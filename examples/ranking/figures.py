@@ -18,8 +18,9 @@ from itertools import cycle
 
 import numpy as np
 import pandas as pd
-from analysis import GroundTruth, Prediction
+from analysis import NONE, GroundTruth, Prediction
 from matplotlib.axes import Axes
+from scipy import stats
 
 from hf_supernet.evaluation.ranking import Estimate
 from hf_supernet.plotting.panels import BLUE, GREEN, GREY, LINE_STYLES, ORANGE, Panel, draw_intervals
@@ -40,17 +41,34 @@ def ceiling_panel(truth: GroundTruth, ceiling: Estimate) -> Panel:
     )
 
 
-def scatter_panel(truth: GroundTruth, prediction: Prediction, tau: Estimate, ceiling: Estimate) -> Panel:
-    """What a method predicts against what children reach alone; bars have the seeds of the ground truth."""
-    predicted = prediction.scores.mean(axis=0)
-    at = "" if prediction.budget == "none" else f", {prediction.budget.replace('_', ' ')}"
-    table = pd.DataFrame({"network": truth.networks, "alone": truth.scores, "predicted": predicted})
+def scatter_panel(truth: GroundTruth, prediction: Prediction, budget: str, tau: Estimate) -> Panel:
+    """
+    What a method predicts against what children reach alone; bars have the range of the seeds.
+
+    Of a baseline the ranks are shown: its scores are no losses, and those of one seed can lie far from those of another.
+    """
+    is_baseline = prediction.budget == NONE
+    scores = stats.rankdata(prediction.scores, axis=1) if is_baseline else prediction.scores
+    what = "rank" if is_baseline else "dev loss"
+    name = f"{prediction.method}, {budget}" if budget else prediction.method
+    table = pd.DataFrame({"network": truth.networks, "alone": truth.scores, "predicted": scores.mean(axis=0)})
+    label = f"{what} by the {'baseline' if is_baseline else 'supernet'}"
     return Panel(
-        f"{prediction.method}{at}",
-        f"{len(predicted)} children as points, the score by {prediction.method}{at} against the dev loss alone, with bars for"
-        f" the range of the seeds; tau {tau}, the mean of the seeds', where two seeds of the truth have {ceiling}.",
+        name,
+        f"{len(truth.networks)} children as points, the {what} by {name} against the dev loss alone, with bars for the range of"
+        f" the seeds; tau {tau}, the mean of the seeds'.",
         table,
-        partial(_draw_prediction, truth, prediction.scores, tau, ceiling),
+        partial(_draw_points, truth, scores, label, None),
+    )
+
+
+def tau_panel(method: str, taus: dict[str, Estimate], ceiling: Estimate) -> Panel:
+    """A method's tau at each budget, under the ceiling."""
+    shown = {"ceiling": ceiling} | {budget or method: tau for budget, tau in taus.items()}
+    rows = [{"of": name, "mean": tau.mean, "low": tau.low, "high": tau.high} for name, tau in shown.items()]
+    words = "; ".join(f"{name} {tau}" for name, tau in shown.items())
+    return Panel(
+        "tau, with its interval", f"Intervals of tau: {words}.", pd.DataFrame(rows), partial(_draw_taus, shown)
     )
 
 
@@ -91,20 +109,22 @@ def _draw_points(truth: GroundTruth, values: np.ndarray, label: str, seed: int |
         axis.axline((x.mean(), x.mean()), slope=1, color=GREY, lw=0.8, ls="--")
     which = " (mean and range of seeds)" if seed is None else ", first seed"
     axis.set(xlabel=f"dev loss alone{which}", ylabel=label)
-    axis.legend(frameon=False, fontsize=8)
+    _legend_below(axis)
 
 
-def _draw_prediction(truth: GroundTruth, scores: np.ndarray, tau: Estimate, ceiling: Estimate, axis: Axes) -> None:
-    """The points, and in a corner that they leave free the method's tau under the ceiling."""
-    _draw_points(truth, scores, "score by the method", None, axis)
-    corner = axis.inset_axes((0.6, 0.1, 0.37, 0.13))
-    for height, (name, found, colour) in enumerate((("method", tau, BLUE), ("ceiling", ceiling, GREY))):
-        corner.plot([found.low, found.high], [height, height], color=colour, lw=2)
-        corner.plot(found.mean, height, marker="o", ms=5, color=colour)
-        corner.annotate(f"{name} {found.mean:.2f}", (0.0, height), fontsize=7, va="center")
-    corner.set(xlim=(0, 1), ylim=(-0.7, 1.7), yticks=[], title="tau")
-    corner.title.set_fontsize(8)
-    corner.tick_params(labelsize=7)
+def _draw_taus(shown: dict[str, Estimate], axis: Axes) -> None:
+    """One under the other, the ceiling as a band behind them all."""
+    ceiling = shown["ceiling"]
+    axis.axvspan(ceiling.low, ceiling.high, color=GREY, alpha=0.2, lw=0)
+    axis.axvline(0, color=GREY, lw=0.8, ls="--")
+    for place, (name, found) in enumerate(shown.items()):
+        colour = GREY if name == "ceiling" else BLUE
+        axis.plot([found.low, found.high], [place, place], color=colour, lw=2)
+        axis.plot(found.mean, place, marker="o", ms=5, color=colour)
+    labels = [f"{name}\n{found.mean:.2f}" for name, found in shown.items()]
+    least = min(0.0, *(end for found in shown.values() for end in (found.mean, found.low) if np.isfinite(end)))
+    axis.set(xlim=(least - 0.05, 1.05), ylim=(len(shown) - 0.5, -0.5), xlabel="tau")
+    axis.set_yticks(range(len(shown)), labels)
 
 
 def _draw_course(
@@ -116,7 +136,12 @@ def _draw_course(
         shift = 0.008 * (index - (len(lines) - 1) / 2)  # so that intervals do not hide each other
         draw_intervals(axis, part["share"] + shift, part, styles[name], name)
     axis.set(xlabel="share of the training", ylabel=statistic)
+    _legend_below(axis)
+
+
+def _legend_below(axis: Axes) -> None:
+    """Where no point is taken for an entry, or hidden by one."""
     axis.legend(frameon=False, fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
-__all__ = ["ceiling_panel", "course_panel", "scatter_panel"]
+__all__ = ["ceiling_panel", "course_panel", "scatter_panel", "tau_panel"]

@@ -31,24 +31,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from analysis import (
-    CEILINGS,
+    BOTH,
+    OWN_STEPS,
+    RESAMPLES,
     GroundTruth,
     Prediction,
     difference,
     load_predictions,
     load_truth,
-    reference_of,
     score,
 )
-from figures import ceiling_panel, course_panel, scatter_panel
-from plan import BASELINES, BUDGETS, REFERENCE, RankingPlan, read_plan
+from figures import ceiling_panel, course_panel, scatter_panel, tau_panel
+from plan import BASELINES, REFERENCE, RankingPlan, read_plan
 from rows import STEP_COSTS
 from run_arguments import PlanArguments
 from summary import SUMMARY, summary_lines
+from tables import (
+    POWER,
+    budget_in_words,
+    ceiling_table,
+    cost_table,
+    difference_table,
+    score_table,
+    spread_table,
+)
 
-from hf_supernet.cards.rendering import markdown_table
 from hf_supernet.cards.sections import replace_section
-from hf_supernet.evaluation.ranking import STATISTICS, Estimate, estimate
+from hf_supernet.evaluation.ranking import Estimate, estimate
 from hf_supernet.files import replacing
 from hf_supernet.plotting import write_panels
 from hf_supernet.scripts import parse_arguments, run_script
@@ -56,14 +65,12 @@ from hf_supernet.scripts import parse_arguments, run_script
 
 README = Path(__file__).resolve().parent / "README.md"
 SECTION = "results: written by report.py"
-NAMES = {
-    "tau": "tau",
-    "spearman": "Spearman",
-    "tau_better_half": "tau, better half",
-    "recall_top": "recall of the top 10 %",
-    "regret": "regret (nats)",
+COURSES = {
+    "equal steps": ("equal_steps", BOTH),
+    "equal compute": ("equal_compute", BOTH),
+    "other numbers of steps": (OWN_STEPS,),
 }
-"""The statistics as the tables call them."""
+"""The panels of the figure along the training, and the budgets whose runs are in each."""
 
 COMMON_START = (
     " The children of one seed start with the same weights where they have the same operator in the same layer; the interval of the"
@@ -81,10 +88,12 @@ class ReportArguments(PlanArguments):
         metadata={"help": "A second Markdown file, whose section gets the short table; by default none."},
     )
     resamples: int = field(
-        default=300, metadata={"help": "Times that the children are drawn for the standard error of an interval."}
+        default=RESAMPLES,
+        metadata={"help": "Times that the children are drawn for the standard error of an interval."},
     )
 
     def __post_init__(self):
+        super().__post_init__()
         if self.resamples < 2:
             raise ValueError(f"`resamples` must be at least 2, got {self.resamples}.")
 
@@ -126,7 +135,8 @@ class Report:
         lines = [
             f"{len(self.truth.networks)} {which} children ({children}), each trained alone with seeds"
             f" {', '.join(map(str, self.plan.child_seeds))}. Intervals are of 95 %, for other seeds and other children; where a"
-            " method has one seed, for other children alone: how much another seed would change is not in them."
+            " method has one seed, for other children alone: how much another seed would change is not in them. [–]: draws of these"
+            " children all say the same, and nothing of the error."
             + COMMON_START
             * self.plan.training_alone(which).common_start,
             "",
@@ -136,68 +146,25 @@ class Report:
         notes = [*self.truth.notes, *dict.fromkeys(note for part in self.predictions for note in part.notes)]
         lines += [f"- {note}" for note in notes] + [""] * bool(notes)
         if len(self.plan.child_seeds) > 1:
-            lines += ["### The ceiling: how well two seeds of the ground truth agree", "", *self.ceiling_table(), ""]
+            lines += ["### The ceiling: how well two seeds of the ground truth agree", "", *ceiling_table(self), ""]
         for name, subset in self.subsets.items():
-            lines += [f"### Agreement with the ground truth, {name}", "", *self.score_table(subset), ""]
-            lines += [f"### Difference to {REFERENCE}, {name}", "", *self.difference_table(subset), ""]
-        lines += ["### What a run takes, and how far it comes", "", *self.cost_table(), "", self.alone(), ""]
+            lines += [f"### Agreement with the ground truth, {name}", "", *score_table(self, subset), ""]
+            lines += [f"### Difference to {REFERENCE}, {name}", "", *difference_table(self, subset), ""]
+        lines += self.spread_lines()
+        lines += ["### What a run takes, and how far it comes", "", *cost_table(self), "", self.alone(), ""]
         return lines
 
-    def ceiling_table(self) -> list[str]:
-        rows = []
-        for name, children in self.subsets.items():
-            ceilings = [self.truth.ceiling(statistic, children, self.resamples) for statistic in CEILINGS]
-            rows.append([name, *map(str, ceilings)])
-        return markdown_table(["children", *(NAMES[statistic] for statistic in CEILINGS)], rows)
-
-    def score_table(self, children: np.ndarray) -> list[str]:
-        rows = [
-            [
-                *_names(prediction),
-                *(_figure(self.score(prediction, statistic, children), statistic) for statistic in STATISTICS),
-            ]
-            for prediction in self.predictions
-        ]
-        return markdown_table([*HEAD, *NAMES.values()], rows)
-
-    def difference_table(self, children: np.ndarray) -> list[str]:
-        rows = []
-        for prediction in self.predictions:
-            reference = reference_of(self.predictions, prediction)
-            if prediction.method == REFERENCE or reference is None:
-                continue
-            found = {
-                statistic: self.difference(prediction, reference, statistic, children) for statistic in STATISTICS
-            }
-            if None not in found.values():
-                rows.append([*_names(prediction), *(_figure(found[name], name, sign=True) for name in STATISTICS)])
-        return markdown_table([*HEAD, *NAMES.values()], rows)
-
-    def cost_table(self) -> list[str]:
-        rows = []
-        for prediction in self.predictions:
-            reference = reference_of(self.predictions, prediction)
-            if prediction.budget == "none":
-                continue
-            per_step = prediction.cpu_seconds / prediction.steps
-            relative = "" if reference is None else f"{per_step / (reference.cpu_seconds / reference.steps):.2f}"
-            planned = self.plan.method(prediction.method).cost(prediction.steps) / prediction.steps
-            measured = self.step_costs.get(prediction.method)
-            side = f"{measured['ratio']:.2f} [{measured['low']:.2f}, {measured['high']:.2f}]" if measured else ""
-            cells = [f"{prediction.steps:,}", f"{prediction.cpu_seconds:,.0f}", relative, side, f"{planned:.3g}"]
-            size = prediction.supernet_parameters
-            cells += ["" if size is None else f"{size:,}", f"{prediction.scores.mean():.3f}"]
-            rows.append([*_names(prediction), *cells])
-        head = [
-            "steps",
-            "seconds of the processor",
-            f"a step, in steps of {REFERENCE}",
-            "side by side",
-            "as the plan counts it",
-            "parameters",
-            "mean dev loss of the children",
-        ]
-        return markdown_table([*HEAD, *head], rows)
+    def spread_lines(self) -> list[str]:
+        """The section on what could be seen, where a method has several seeds."""
+        if not (table := spread_table(self, self.subsets["all children"])):
+            return []
+        words = (
+            f"Spreads are standard deviations over seeds. The difference is that of tau to {REFERENCE}; its standard error comes"
+            " of other seeds, which more seeds make less, and of other children, which they do not. What would be seen: how large"
+            f" a true difference has to be for its interval to lie on one side of 0 with a probability of {100 * POWER:.0f} %."
+            " Of few pairs the spread itself is hardly known, and so is this."
+        )
+        return ["### Spread, and what could be seen, all children", "", *table, "", words, ""]
 
     def alone(self) -> str:
         """What the last column is to be held against."""
@@ -234,30 +201,26 @@ class Report:
         paths.append(folder / "ceiling.png")
         shown = [*self.plan.comparison, *BASELINES]
         for method in dict.fromkeys(part.method for part in self.predictions if part.method in shown):
-            panels = []
-            for prediction in self._distinct(method):
-                tau = self.score(prediction, "tau", everything)
-                panels.append(scatter_panel(self.truth, prediction, tau, ceiling))
-            write_panels(panels, folder / f"scatter-{method}.png")
+            own = {
+                budget_in_words(self, part): part for part in self.predictions if part.method == method
+            }  # the method at each budget
+            taus = {words: self.score(part, "tau", everything) for words, part in own.items()}
+            panels = [scatter_panel(self.truth, part, words, taus[words]) for words, part in own.items()]
+            write_panels([*panels, tau_panel(method, taus, ceiling)], folder / f"scatter-{method}.png")
             paths.append(folder / f"scatter-{method}.png")
-        panels = [self._course(budget, ceiling) for budget in BUDGETS if self._lines(budget)]
+        panels = [self._course(title, budgets, ceiling) for title, budgets in COURSES.items() if self._lines(budgets)]
         if panels:
             write_panels(panels, folder / "tau-along-training.png")
             paths.append(folder / "tau-along-training.png")
         return paths
 
-    def _distinct(self, method: str) -> list[Prediction]:
-        """A method at its budgets, once where both are the same run."""
-        own = [prediction for prediction in self.predictions if prediction.method == method]
-        return list({prediction.steps: prediction for prediction in reversed(own)}.values())[::-1]
-
-    def _lines(self, budget: str) -> list[Prediction]:
+    def _lines(self, budgets: tuple[str, ...]) -> list[Prediction]:
         compared = (part for part in self.predictions if part.method in self.plan.comparison)
-        return [part for part in compared if part.budget == budget and len(part.course) > 1]
+        return [part for part in compared if part.budget in budgets and len(part.course) > 1]
 
-    def _course(self, budget: str, ceiling: Estimate):
+    def _course(self, title: str, budgets: tuple[str, ...], ceiling: Estimate):
         lines = {}
-        for prediction in self._lines(budget):
+        for prediction in self._lines(budgets):
             found = {
                 share: estimate(self.truth.scores, scores, "tau", resamples=self.resamples)
                 for share, scores in prediction.course.items()
@@ -267,25 +230,11 @@ class Report:
                 for share, value in found.items()
             ]
             lines[prediction.method] = pd.DataFrame(rows)
-        return course_panel(f"All children, {budget.replace('_', ' ')}", lines, ceiling, self.plan.comparison)
-
-
-HEAD = ["method", "budget", "seeds"]
+        return course_panel(f"All children, {title}", lines, ceiling, self.plan.comparison)
 
 
 def _words(versions: str) -> str:
     return ", ".join(f"{name} {version}" for name, version in json.loads(versions).items())
-
-
-def _names(prediction: Prediction) -> list[str]:
-    budget = "" if prediction.budget == "none" else prediction.budget.replace("_", " ")
-    return [prediction.method, budget, "" if prediction.is_without_seeds else str(len(prediction.seeds))]
-
-
-def _figure(found: Estimate, statistic: str, sign: bool = False) -> str:
-    digits = 4 if statistic == "regret" else 3
-    form = f"{'+' if sign else ''}.{digits}f"
-    return f"{found.mean:{form}} [{found.low:{form}}, {found.high:{form}}]"
 
 
 def write_section(path: Path, name: str, lines: list[str]) -> None:

@@ -17,17 +17,30 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from draw_children import PLAN
+from draw_children import PLAN, check_plan_file
 from plan import SETS
 from rows import RESULTS
 
 
 @dataclass
-class PlanArguments:
+class ResultsArguments:
     """Which benchmark, and where its results are."""
 
     plan: str = field(default=str(PLAN), metadata={"help": "The plan of the benchmark, a YAML file."})
     results_dir: str = field(default=str(RESULTS), metadata={"help": "The folder with the rows of results."})
+
+    def __post_init__(self):
+        check_plan_file(self.plan)
+
+    @property
+    def results(self) -> Path:
+        return Path(self.results_dir)
+
+
+@dataclass
+class PlanArguments(ResultsArguments):
+    """Which of its children."""
+
     children: str = field(
         default="test",
         metadata={
@@ -35,10 +48,6 @@ class PlanArguments:
             "choices": list(SETS),
         },
     )
-
-    @property
-    def results(self) -> Path:
-        return Path(self.results_dir)
 
 
 @dataclass
@@ -54,6 +63,7 @@ class RunArguments(PlanArguments):
     )
 
     def __post_init__(self):
+        super().__post_init__()
         if self.max_minutes is not None and not self.max_minutes >= 0:
             raise ValueError(f"`max_minutes` must be a number from 0, got {self.max_minutes}.")
         self._started = time.monotonic()
@@ -67,4 +77,4 @@ class RunArguments(PlanArguments):
         return self.max_minutes is not None and time.monotonic() - self._started > 60 * self.max_minutes
 
 
-__all__ = ["PlanArguments", "RunArguments"]
+__all__ = ["PlanArguments", "ResultsArguments", "RunArguments"]

@@ -19,19 +19,19 @@ Write how well two seeds agreed in trials of other trainings of the children alo
 
     python examples/ranking/scale_trials.py
 
-The rows of the trials are in `scale_trials.parquet` beside the other results: children of the plan's, and a `trial` that says
-how they were trained.
+The rows of the trials are in `scale_trials.parquet` beside the other results: test children of the plan, and a `trial` that
+says how they were trained.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from analysis import GroundTruth, load_truth
+from analysis import RESAMPLES, GroundTruth, load_truth
 from plan import read_plan
 from report import README, write_section
 from rows import TRIALS
-from run_arguments import PlanArguments
+from run_arguments import ResultsArguments
 
 from hf_supernet.cards.rendering import markdown_table
 from hf_supernet.evaluation.ranking import noise_ceiling
@@ -43,13 +43,13 @@ STATISTICS = ("tau", "tau_better_half")
 
 
 @dataclass
-class ScaleArguments(PlanArguments):
+class ScaleArguments(ResultsArguments):
     """Where the table goes."""
 
     readme: str = field(default=str(README), metadata={"help": "The Markdown file whose section is written."})
 
 
-def trial_table(trials: pd.DataFrame, truth: GroundTruth, resamples: int = 1000) -> list[str]:
+def trial_table(trials: pd.DataFrame, truth: GroundTruth, resamples: int = RESAMPLES) -> list[str]:
     """
     The table, in Markdown.
 
@@ -57,12 +57,21 @@ def trial_table(trials: pd.DataFrame, truth: GroundTruth, resamples: int = 1000)
         trials (`pandas.DataFrame`): With `trial`, `network`, `seed` and `dev_loss`; two seeds a child.
         truth (`GroundTruth`): The plan's children.
         resamples (`int`, *optional*, defaults to 1000): For the intervals.
+
+    Raises:
+        ValueError: for a trial with fewer than two of these children.
     """
     places = {network: place for place, network in enumerate(truth.networks)}
     rows = []
     for trial, found in trials.groupby("trial", sort=False):
         losses = found.pivot_table(index="network", columns="seed", values="dev_loss").dropna()
-        losses = losses[losses.index.isin(places)]
+        # in the truth's order: for the same children, the same draws make the same interval as in the report
+        losses = losses.loc[[network for network in truth.networks if network in losses.index]]
+        if len(losses) < 2:
+            raise ValueError(
+                f"The trial {trial!r} has {len(losses)} of the plan's {len(truth.networks)} test children with all seeds: it"
+                " needs two or more. Name the plan that its children are of as `plan`, or take its rows out."
+            )
         same = truth.losses[[places[network] for network in losses.index]]
         agreements = [
             str(noise_ceiling(values, statistic, resamples=resamples))
@@ -81,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
         raise FileNotFoundError(
             f"{path} is not there: it has the rows of the trials. Name their folder as `results_dir`."
         )
-    truth = load_truth(read_plan(arguments.plan), arguments.results, arguments.children)
+    truth = load_truth(read_plan(arguments.plan), arguments.results, "test")
     lines = trial_table(pd.read_parquet(path), truth)
     write_section(Path(arguments.readme), SECTION, lines)
     print("\n".join(lines))

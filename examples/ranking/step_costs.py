@@ -51,6 +51,7 @@ from transformers import TrainerCallback
 from weight_average import WeightAverage
 
 from hf_supernet.files import write_json
+from hf_supernet.local_paths import public_values
 from hf_supernet.scripts import parse_arguments, run_script
 from hf_supernet.splitting import matching_distances
 
@@ -141,7 +142,8 @@ def main(argv: list[str] | None = None) -> None:
     corpus = load_corpus(plan.text, arguments.data_dir, arguments.work)
     found = measure(plan, corpus, methods, arguments.rounds, arguments.steps)
     costs = {name: cost(seconds, found[REFERENCE]) for name, seconds in found.items()}
-    head = {"script": Path(__file__).name, "options": shlex.join(sys.argv[1:] if argv is None else argv)}
+    options = public_values(sys.argv[1:] if argv is None else argv)  # the file is for others: without folders of here
+    head = {"script": Path(__file__).name, "options": shlex.join(options)}
     head |= {"versions": versions(), "rounds": arguments.rounds, "steps": arguments.steps}
     write_json(arguments.results / STEP_COSTS, head | {"costs": costs})
     for name, value in costs.items():

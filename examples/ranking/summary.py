@@ -15,13 +15,26 @@
 
 import numpy as np
 from analysis import Prediction, reference_of
-from plan import BASELINES, REFERENCE
+from plan import BASELINES, BUDGETS, REFERENCE
+from tables import names
 
 from hf_supernet.cards.rendering import markdown_table
+from hf_supernet.evaluation.ranking import Estimate
 
 
 SUMMARY = "ranking: written by examples/ranking/report.py"
 """The section of the README."""
+
+LEGEND = (
+    "- **processor**: the time of a run, in runs of {reference} at {budget}.",
+    "- **tau**: Kendall's rank correlation of the children's losses through the supernet with those that they reach when trained"
+    " alone: 1 is the same order, 0 is chance. **better half**: tau among the half of the children that are best alone.",
+    "- **regret**: how much higher, in nats, the loss alone is of the child that the method puts first than that of the best child."
+    " Less is better.",
+    "- **less {reference}**: the difference to the row of `{reference}`, paired by seeds and children.",
+    "- Baselines, which train no supernet: the more `parameters` or `multiply_adds`, the better; the losses through an `untrained`"
+    " supernet; the gradient's norm (`grad_norm`) and the synaptic flow (`synflow`) of the child before its training.",
+)
 
 
 def summary_lines(report) -> list[str]:
@@ -33,31 +46,34 @@ def summary_lines(report) -> list[str]:
     """
     everything = np.ones(len(report.truth.networks), dtype=bool)
     shown = [*report.plan.comparison, *BASELINES]
-    distinct: dict[tuple[str, int], Prediction] = {}
-    for prediction in report.predictions:
-        if prediction.method in shown:
-            distinct.setdefault((prediction.method, prediction.steps), prediction)
-    rows = [_row(report, prediction, everything) for prediction in distinct.values()]
-    head = ["method", "steps", "seeds", "tau", f"tau, less {REFERENCE}'s", "tau, better half", "regret (nats)"]
-    lines = markdown_table(head, rows)
+    rows = [_row(report, part, everything) for part in report.predictions if part.method in shown]
+    less = f"less {REFERENCE}"
+    head = ["method", "budget", "seeds", "processor", "tau", less, "better half", "regret", less]
+    lines = [*markdown_table(head, rows), ""]
     if len(report.plan.child_seeds) > 1:
         tau, half = (report.truth.ceiling(name, resamples=report.resamples) for name in ("tau", "tau_better_half"))
         lines += [
+            f"The ceiling, which is how well two seeds of the children alone agree: {tau.text(2)}, better half {half.text(2)}.",
             "",
-            f"The ceiling, which is how well two seeds of the children alone agree: {tau}, better half {half}.",
         ]
-    return lines
+    budget = BUDGETS[0].replace("_", " ")
+    return [*lines, *(line.format(reference=REFERENCE, budget=budget) for line in LEGEND)]
 
 
 def _row(report, prediction: Prediction, children: np.ndarray) -> list[str]:
+    reference, processor = reference_of(report.predictions, prediction), ""
+    if reference is not None and prediction.cpu_seconds:
+        processor = f"{prediction.cpu_seconds / reference.cpu_seconds:.2f}"
     tau, half, regret = (report.score(prediction, name, children) for name in ("tau", "tau_better_half", "regret"))
-    reference, less = reference_of(report.predictions, prediction), ""
+    less = dict.fromkeys(("tau", "regret"), "")
     if prediction.method != REFERENCE and reference is not None:
-        found = report.difference(prediction, reference, "tau", children)
-        less = "" if found is None else f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-    steps = f"{prediction.steps:,}" if prediction.steps else ""
-    seeds = "" if prediction.is_without_seeds else str(len(prediction.seeds))
-    return [prediction.method, steps, seeds, str(tau), less, str(half), f"{regret.mean:.4f}"]
+        less = {name: _less(report.difference(prediction, reference, name, children)) for name in less}
+    cells = [tau.text(2), less["tau"], half.text(2), regret.text(3), less["regret"]]
+    return [*names(report, prediction), processor, *cells]
+
+
+def _less(found: Estimate | None) -> str:
+    return "" if found is None else found.text(sign=True)
 
 
 __all__ = ["SUMMARY", "summary_lines"]

@@ -18,12 +18,12 @@
 Train supernets with the methods of a ranking benchmark, and judge its children through them; judge them by baselines too.
 
     python examples/ranking/train_supernets.py --data_dir DATA --children test
-    python examples/ranking/train_supernets.py --data_dir DATA --children tuning --methods magic-a-0.5 --budgets equal_steps
+    python examples/ranking/train_supernets.py --data_dir DATA --children tuning --methods magic-a-weight-1 --budgets equal_steps
 
 A run is a method with a budget and a seed; its rows go to `results/supernets/CHILDREN-METHOD-BUDGET-seed-SEED.parquet`, at
-the points of the training that the plan names. Runs that are finished are left out, one that was killed goes on from its
-last checkpoint and ends as it would have, and one that another process works on is passed over: to share the work, start
-the command several times.
+the points of the training that the plan names. Runs that are finished are left out (with `--models_dir` those whose supernet
+is there too), one that was killed goes on from its last checkpoint and ends as it would have, and one that another process
+works on is passed over: to share the work, start the command several times.
 
 Budgets: `equal_steps` is the plan's number of steps, `equal_compute` that number divided by what a step of the method
 costs. Where both are the same number there is one run, as `equal_steps`.
@@ -75,7 +75,8 @@ class SupernetsArguments(RunArguments):
     models_dir: str | None = field(
         default=None,
         metadata={
-            "help": "Where the supernets of runs that are trained now are kept, a folder each; by default nowhere."
+            "help": "Where the supernets are kept, a folder each; a run whose supernet is not there is trained, even if its"
+            " rows are. By default nowhere."
         },
     )
 
@@ -148,6 +149,11 @@ class Benchmark:
         """Where the rows of a run are."""
         return self.arguments.results / SUPERNETS / f"{run.name(self.arguments.children)}.parquet"
 
+    def kept(self, run: Run) -> Path | None:
+        """Where its supernet is kept, if it is to be."""
+        where = self.arguments.models_dir
+        return None if where is None else Path(where) / run.name(self.arguments.children)
+
     def folder(self, run: Run) -> Path:
         """Where its checkpoints are."""
         return self.arguments.work / f"{run.name(self.arguments.children)}-{self._fingerprint(run)}"
@@ -173,12 +179,17 @@ class Benchmark:
         wanted = steps if up_to is None else [step for step in steps if step <= up_to]
         return [step for step in wanted if not self.networks <= judged.get(step, set())]
 
+    def is_done(self, run: Run) -> bool:
+        """Whether all children are judged, and the supernet is kept where that is asked for."""
+        kept = self.kept(run)
+        return not self.missing(run) and (kept is None or kept.is_dir())
+
     def train(self, run: Run) -> None:
         """Trains and judges one run, from its last checkpoint on if there is one."""
         is_split = self.plan.method(run.method).splitting is not None
         model = self._train_split(run) if is_split else self._train_whole(run)
-        if self.arguments.models_dir is not None:
-            with replacing_folder(Path(self.arguments.models_dir) / run.name(self.arguments.children)) as folder:
+        if (kept := self.kept(run)) is not None:
+            with replacing_folder(kept) as folder:
                 model.save_pretrained(folder)
                 self.corpus.tokenizer.save_pretrained(folder)
 
@@ -264,15 +275,15 @@ def main(argv: list[str] | None = None) -> None:
             print(f"Judged by {name}.", flush=True)
     for number, run in enumerate(todo, start=1):
         what = f"{number} of {len(todo)}: {run.method}, {run.budget}, seed {run.seed}"
-        missing = benchmark.missing(run)
-        if not missing and not benchmark.folder(run).exists():
+        done = benchmark.is_done(run)
+        if done and not benchmark.folder(run).exists():
             continue
-        if missing and arguments.time_is_over():
+        if not done and arguments.time_is_over():
             print(f"Stopped after {arguments.max_minutes} minutes, in front of {what}.")
             return
         try:
             with only_process(arguments.work, run.name(arguments.children)):
-                if benchmark.missing(run):  # another process may have finished it
+                if not benchmark.is_done(run):  # another process may have finished it
                     benchmark.train(run)
                 shutil.rmtree(benchmark.folder(run), ignore_errors=True)
         except BusyError:

@@ -144,7 +144,7 @@ _RANGES = {
     "recall_top": (0.0, 1.0),
     "regret": (0.0, np.inf),
 }
-"""The values that each can have: an interval ends where they end. (Those of differences do not.)"""
+"""The values that each can have: an interval ends where they end."""
 
 _DRAWN: dict[str, DrawnStatistic] = {
     "tau": drawn_kendall_tau,
@@ -257,7 +257,9 @@ def paired_difference(
         first, second = (np.mean([drawn(truth, row, draws) for row in rows], axis=0) for rows in (predictions, others))
         return first - second
 
-    return interval_of_draws(ours - theirs, means, len(truth), confidence, resamples, seed)
+    least, most = _RANGES[statistic]
+    found = interval_of_draws(ours - theirs, means, len(truth), confidence, resamples, seed)
+    return _within((least - most, most - least), found)
 
 
 def noise_ceiling(

@@ -211,5 +211,7 @@ def test_intervals_end_where_the_range_does():
     assert found.low == 0.0  # of the regret; unbounded, it would be below
     difference = paired_difference(truth, predictions[:2], predictions[1:], "regret", confidence=0.9999, resamples=100)
     assert difference.low < 0
+    difference = paired_difference(truth, -predictions, predictions, confidence=0.9999, resamples=100)
+    assert difference.low == -2.0
     ceiling = noise_ceiling(predictions.T, "spearman", confidence=0.9999, resamples=100)
     assert ceiling.high == 1.0

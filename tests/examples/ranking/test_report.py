@@ -18,11 +18,17 @@ import random
 import shutil
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import hf_supernet
+from hf_supernet.evaluation.intervals import Estimate
+
+from .conftest import PLAN
 
 
 # ---- The report ----
@@ -77,13 +83,16 @@ def test_short_table(scripts, data, invented, tmp_path):
     plan = ("--plan", str(data / "drawn.yaml"), "--results_dir", str(invented))
     scripts.report.main([*plan, "--readme", str(readme), "--summary", str(short), *REPORT])
     text = short.read_text()
-    assert text.startswith("# Project\n\nBefore.\n\n<!--") and "agree: 1.000 [1.000, 1.000], better half" in text
+    assert text.startswith("# Project\n\nBefore.\n\n<!--") and "agree: 1.00 [–], better half 1.00 [–]." in text
+    assert "- **processor**: the time of a run, in runs of uniform at equal steps." in text
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     assert [row[0] for row in rows] == ["method", "---", "uniform", "fair", "magic-at", "parameters"]
-    assert rows[2][4] == "" and rows[4][1:3] == ["8", "2"]
-    assert rows[3][3].startswith("1.000") and rows[4][6] == "12.0000"
-    for row in rows[2:]:  # the long table has the same figures
-        assert row[3] in readme.read_text()
+    assert rows[2][1:4] == ["both", "2", "1.00"] and rows[2][5] == rows[2][8] == ""
+    assert rows[4][1:5] == ["equal steps", "2", "1.00", "-1.00 [–]"] and rows[4][7].startswith("12.000")
+    assert rows[3][4] == "1.00 [–]" and rows[3][5].startswith("+") and rows[3][8].startswith("-")
+    assert rows[5][1:4] == ["", "", ""]
+    for row in rows[3:]:  # the long table has the same figures
+        assert row[5] in readme.read_text()
 
 
 def test_trials_of_the_scale(scripts, data, invented, tmp_path):
@@ -109,6 +118,37 @@ def test_trials_of_the_scale(scripts, data, invented, tmp_path):
     assert found["short"] == ("5", "-1.000", "1.000") and found["long"] == ("4", "1.000 ", "1.000")
 
 
+def test_trials_have_the_intervals_of_the_report(scripts):
+    """Of the same children: in whichever order the rows come, the same draws are made."""
+    losses = np.random.default_rng(0).normal(size=(30, 1)) + 0.5 * np.random.default_rng(1).normal(size=(30, 2))
+    networks = [f"child {place}" for place in np.random.default_rng(2).permutation(30)]
+    truth = scripts.analysis.GroundTruth(networks, np.array(["random"] * 30), losses)
+    trials = [
+        {"trial": "all", "network": network, "seed": seed, "dev_loss": losses[place, seed]}
+        for place, network in enumerate(networks)
+        for seed in (0, 1)
+    ]
+    table = scripts.scale_trials.trial_table(pd.DataFrame(trials[::-1]), truth, resamples=50)
+    ceilings = [str(truth.ceiling(name, resamples=50)) for name in ("tau", "tau_better_half")]
+    assert [cell.strip() for cell in table[-1].split("|")[1:-1]] == ["all", "30", *ceilings, *ceilings]
+    assert scripts.report.ReportArguments().resamples == scripts.analysis.RESAMPLES
+    with pytest.raises(ValueError, match=r"The trial 'all' has 1 of the plan's 30 test children .* Name the plan"):
+        scripts.scale_trials.trial_table(pd.DataFrame(trials[:3]), truth)
+
+
+@pytest.mark.parametrize(
+    "script", ["draw_children", "train_children", "train_supernets", "step_costs", "report", "scale_trials"]
+)
+def test_no_such_plan(scripts, script):
+    with pytest.raises(FileNotFoundError, match=r"`plan`: nope\.yaml is not there\. Pass the YAML file.*plan\.yaml"):
+        getattr(scripts, script).main(["--plan", "nope.yaml"])
+
+
+def test_trials_are_of_test_children(scripts):
+    with pytest.raises(ValueError, match=r"not used .*'--children', 'tuning'"):
+        scripts.scale_trials.main(["--children", "tuning"])
+
+
 def report(scripts, data: Path, results: Path, readme: Path) -> dict[str, bytes]:
     plan = str(data / "drawn.yaml")
     scripts.report.main(["--plan", plan, "--results_dir", str(results), "--readme", str(readme), *REPORT])
@@ -129,16 +169,23 @@ def test_report(scripts, data, invented, tmp_path):
     by_name = {}
     for row in rows:
         by_name.setdefault(tuple(row[:2]), []).append(row[2:])
-    assert by_name["all children", "1.000 [1.000, 1.000]"]  # the seeds agree: the ceiling
-    # all children, difference to uniform, children that mix tokens, difference, cost
+    assert by_name["all children", "1.000 [–]"]  # the seeds agree: the ceiling
+    # all children, difference to uniform, children that mix tokens, difference, cost; no spread of one seed
     assert [row[0] for row in by_name["fair", "equal steps"]] == ["1"] * 5
-    assert by_name["fair", "equal steps"][0][1].startswith("1.000 [1.000")
+    assert by_name["fair", "equal steps"][0][1] == "1.000 [–]"
+    # in front of the cost, the spread: tau is -1 with both seeds, its difference is spread as tau of the other side is
+    agreement, *others, spread, _ = by_name["magic-at", "equal steps"]
+    assert agreement[1] == "-1.000 [–]" and len(others) == 3
+    assert agreement[5].startswith("12.0000")  # regret: the worst of 13 is picked
+    theirs = by_name["uniform", "both"][2]
+    assert spread[:2] == ["2", "0.000"] and theirs[0] == "2" and spread[2:4] == ["2", theirs[1]]
+    assert float(spread[4]) == pytest.approx(float(spread[3]) / np.sqrt(2), abs=1e-3) and float(spread[6]) > 0.5
+    assert len(by_name["uniform", "both"]) == 4 and ("uniform", "equal steps") not in by_name  # one run, one row
     assert (
-        by_name["magic-at", "equal steps"][0][1].startswith("-1.000") and len(by_name["magic-at", "equal steps"]) == 5
+        by_name["parameters", ""][0][0] == ""
+        and by_name["parameters", ""][1][0] == "2"
+        and by_name["parameters", ""][0][1].startswith("-0.9")
     )
-    assert by_name["magic-at", "equal steps"][0][5].startswith("12.0000")  # regret: the worst of 13 is picked
-    assert by_name["uniform", "equal compute"] == by_name["uniform", "equal steps"]  # one run
-    assert by_name["parameters", ""][0][0] == "" and by_name["parameters", ""][0][1].startswith("-0.9")
     assert (
         float(by_name["parameters", ""][1][1].split()[0]) < 0 < float(by_name["fair", "equal steps"][1][1].split()[0])
     )
@@ -172,10 +219,12 @@ def test_report_of_what_is_there_so_far(scripts, data, invented, tmp_path):
     report(scripts, data, results, tmp_path / "out" / "README.md")
     text = (tmp_path / "out" / "README.md").read_text()
     assert "11 test children" in text and "2 of 13 children are left out" in text
-    assert "| uniform | equal steps | 1 |" in text
+    assert "| uniform | both | 1 |" in text
     assert "magic-at, equal_steps: 1 scores of step 8 are no numbers, and count as the worst" in text
     assert "| fair | equal steps | 1 |" in text.partition("### Difference")[0]
-    assert "| fair |" not in text.partition("### Difference")[2].partition("###")[0]  # no seed in common with uniform
+    differences = text.partition("### Difference")[2].partition("###")[0]
+    assert "| fair |" not in differences  # no seed in common with uniform
+    assert "| magic-at | equal steps | 2 |" in text and "| magic-at | equal steps | 1 |" in differences  # one of two
 
 
 @pytest.mark.parametrize(
@@ -209,4 +258,37 @@ def test_report_of_real_rows(scripts, run, whole, data, tmp_path):
     argv = ["--plan", str(data / "drawn.yaml"), "--results_dir", str(whole), "--children", "tuning", *REPORT]
     scripts.report.main([*argv, "--readme", str(tmp_path / "README.md")])
     text = (tmp_path / "README.md").read_text()
-    assert "| averaged | equal compute | 1 |" in text and "| magic-at | equal compute | 1 |" in text
+    assert "| averaged | both | 1 |" in text and "| magic-at | equal compute | 1 |" in text
+
+
+def test_budgets_in_words(scripts, tmp_path):
+    """A run is at equal steps or equal compute by what it takes, whichever file its rows are in."""
+    more = "  longer: {steps: 24}\n  batches: {steps: 2, step_cost: 4}\n  short: {steps: 1}\ncomparison:"
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("comparison:", more))
+    plan = scripts.plan.read_plan(tmp_path / "plan.yaml")
+    found = {name: scripts.analysis._budget_of(plan, name, "equal_steps") for name in plan.methods}
+    assert (found["uniform"], found["averaged"], found["fair"]) == ("both", "both", "equal_steps")
+    assert (found["longer"], found["batches"], found["short"]) == ("own_steps", "equal_compute", "own_steps")
+    assert scripts.analysis._budget_of(plan, "fair", "equal_compute") == "equal_compute"
+    run = scripts.analysis.Prediction("longer", "own_steps", [1], np.zeros((1, 3)), steps=24)
+    assert scripts.tables.budget_in_words(SimpleNamespace(plan=plan), run) == "3 times the steps"
+
+
+def test_figures_of_a_baseline(scripts):
+    """Seeds that lie far apart do not hide the order, and a tau below 0 is in the picture."""
+    truth = scripts.analysis.GroundTruth(
+        ["a", "b", "c"], np.array(["random"] * 3), np.array([[1.0, 1.1], [2, 2], [3, 3]])
+    )
+    scores = np.array([[5.03, 5.02, 5.01], [9.1, 9.3, 9.2]])
+    baseline = scripts.analysis.Prediction("untrained", "none", [1, 2], scores)
+    low, high = Estimate(-0.2, -0.4, 0.0, 0.1, 0.1, (-0.1, -0.3)), Estimate(0.9, 0.8, 1.0, 0.0, 0.1, (0.9,))
+    assert list(scripts.figures.scatter_panel(truth, baseline, "", low).table["predicted"]) == [2.0, 2.5, 1.5]
+    panel = scripts.figures.tau_panel("untrained", {"": low}, high)
+    axis = Figure().subplots()
+    panel.draw(axis)
+    assert axis.get_xlim()[0] < -0.4 and [label.get_text() for label in axis.get_yticklabels()] == [
+        "ceiling\n0.90",
+        "untrained\n-0.20",
+    ]
+    supernet = scripts.analysis.Prediction("uniform", "both", [1, 2], scores)
+    assert scripts.figures.scatter_panel(truth, supernet, "both", low).table["predicted"][0] == pytest.approx(7.065)

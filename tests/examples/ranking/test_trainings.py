@@ -108,7 +108,12 @@ def test_shards_that_cannot_be(scripts, shard):
 # ---- Supernets ----
 
 
-def test_supernets_are_kept_where_asked(scripts, run, data, tmp_path):
+def die(*args):
+    raise Killed
+
+
+def test_supernets_are_kept_where_asked(scripts, run, data, tmp_path, monkeypatch):
+    """Also where the first try was killed behind the last rows, and where the rows were there before."""
     options = (
         *SUPERNETS[1:5],
         "--methods",
@@ -118,6 +123,9 @@ def test_supernets_are_kept_where_asked(scripts, run, data, tmp_path):
         "--models_dir",
         str(tmp_path / "kept"),
     )
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(scripts.train_supernets, "replacing_folder", die)
+        run(SUPERNETS[0], "kept", *options)
     folder = run(SUPERNETS[0], "kept", *options)
     rows = rows_of(scripts, folder, "supernets")
     kept = sorted((tmp_path / "kept").iterdir())
@@ -132,6 +140,14 @@ def test_supernets_are_kept_where_asked(scripts, run, data, tmp_path):
     scores = dict(zip(last["network"], last["score"], strict=True))
     assert {row["network"]: row["score"] for row in again} == pytest.approx(scores)
     assert AutoTokenizer.from_pretrained(kept[0]).get_vocab() == corpus.tokenizer.get_vocab()
+    assert not list((run.work / "kept").glob("tuning-*/"))  # no checkpoint is left
+    made = kept[0].stat().st_mtime_ns
+    run(SUPERNETS[0], "kept", *options)  # all is there
+    assert kept[0].stat().st_mtime_ns == made
+    elsewhere = tmp_path / "elsewhere"
+    run(SUPERNETS[0], "kept", *options[:-1], str(elsewhere))
+    again = SupernetBertForMaskedLM.from_pretrained(next(elsewhere.iterdir())).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in model.state_dict().items())
 
 
 def test_rows_of_supernets(scripts, whole, data):
@@ -307,6 +323,8 @@ def test_step_costs(scripts, run, capsys):
     found = json.loads((folder / scripts.rows.STEP_COSTS).read_text())
     assert list(found["costs"]) == ["uniform", "averaged", "magic-at"] and found["costs"]["uniform"]["ratio"] == 1
     assert all(len(cost["ratios"]) == 2 and min(cost["ratios"]) > 0 for cost in found["costs"].values())
+    options = found["options"]  # without the folders of this machine
+    assert "/" not in options and options.startswith("--plan drawn.yaml --results_dir costs --data_dir data")
     assert "uniform: 1.00 [1.00, 1.00]" in capsys.readouterr().out
 
 
