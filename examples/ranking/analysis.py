@@ -48,6 +48,7 @@ class GroundTruth:
         losses (`np.ndarray` of shape `(number of children, number of seeds)`): Their dev losses.
         notes (`list[str]`): What is not there, in words.
         versions (`list[str]`): What they were trained with, as JSON, each once.
+        cpu_seconds (`float`): Of the processor for a child and a seed, the mean.
     """
 
     networks: list[str]
@@ -55,6 +56,7 @@ class GroundTruth:
     losses: np.ndarray
     notes: list[str] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
+    cpu_seconds: float = 0.0
 
     @property
     def scores(self) -> np.ndarray:
@@ -140,6 +142,7 @@ def load_truth(plan: RankingPlan, results: Path, which: str) -> GroundTruth:
         kept.to_numpy(),
         notes,
         sorted(used["versions"].unique()),
+        float(used["cpu_seconds"].mean()),
     )
 
 

@@ -17,12 +17,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from analysis import GroundTruth, Prediction
+from analysis import NONE, GroundTruth, Prediction
+from plan import REFERENCE
+from tables import names
 
 from hf_supernet import Architecture
 from hf_supernet.cards.rendering import markdown_table
 from hf_supernet.evaluation.calibration import Calibration, choose_children, operator_counts
-from hf_supernet.evaluation.ranking import Estimate, estimate, paired_difference
+from hf_supernet.evaluation.ranking import Estimate, estimate, paired_difference, regret
 
 
 NUMBERS = (6, 12)
@@ -37,35 +39,80 @@ RESAMPLES = 200
 OPERATORS_ALONE = "no supernet, operators alone"
 
 
-def worth_table(truth: GroundTruth, predictions: Sequence[Prediction]) -> list[str]:
+def calibration_lines(report) -> list[str]:
+    """
+    Both sections, in Markdown.
+
+    Args:
+        report (`report.Report`): Whose trained methods are shown.
+    """
+    lines = ["### What an operator is worth, alone and through a supernet", "", *worth_table(report), ""]
+    lines += [
+        "By how much one more of an operator, in place of an identity, changes the dev loss: least squares on the numbers of"
+        " operators, ± the standard deviation over seeds. The last column: the share of the variance of the supernet's error (its"
+        " loss of a child, less that alone) that these numbers explain.",
+        "",
+    ]
+    if len(table := calibration_table(report)) <= 2:
+        return lines
+    lines += ["### With a few children trained alone", "", *table, "", _words(report), ""]
+    return lines
+
+
+def _words(report) -> str:
+    alone = report.truth.cpu_seconds
+    uniform = next((part.cpu_seconds for part in report.predictions if part.method == REFERENCE), 0.0)
+    times = (
+        f" ({NUMBERS[0]} of them as much as {NUMBERS[0] * alone / uniform:.1f} runs of {REFERENCE})" if uniform else ""
+    )
+    return (
+        "A calibration (`hf_supernet.evaluation.calibration`) corrects the supernet's losses by what operators are worth in a few"
+        f" children trained alone with one seed, which take {alone:.0f} s of the processor each{times}. It is judged on all other"
+        f" children, which the columns 'before' are of too. Means over {DRAWS} choices of the children, each out of another half of"
+        " all; ± is the standard deviation over these choices, intervals are means of the intervals for other seeds and other"
+        " children. The first row of each number knows the same children and no supernet."
+    )
+
+
+def worth_table(report) -> list[str]:
     """
     What an operator of each kind is worth in place of an identity, by least squares on the numbers of operators: alone and
     through each supernet, in Markdown.
     """
+    truth = report.truth
     children = _children(truth)
-    names = sorted({operator.code for child in children for operator in child if operator.kind != "identity"})
-    design = np.column_stack([np.ones(len(children)), operator_counts(children, names)])
+    operators = sorted({operator.code for child in children for operator in child if operator.kind != "identity"})
+    design = np.column_stack([np.ones(len(children)), operator_counts(children, operators)])
     rows = [["trained alone", "", *_worths(design, truth.losses.T), ""]]
-    for prediction in predictions:
+    for prediction in _trained(report):
         error = prediction.scores.mean(axis=0) - truth.scores
         explained = 1 - np.var(error - design @ _fit(design, error)) / np.var(error)
-        rows.append([*_method(prediction), *_worths(design, prediction.scores), f"{explained:.0%}"])
-    return markdown_table(["method", "budget", *names, "of the supernet's error, numbers of operators explain"], rows)
+        rows.append([*names(report, prediction)[:2], *_worths(design, prediction.scores), f"{explained:.0%}"])
+    return markdown_table(
+        ["method", "budget", *operators, "of the supernet's error, numbers of operators explain"], rows
+    )
 
 
-def calibration_table(truth: GroundTruth, predictions: Sequence[Prediction]) -> list[str]:
+def calibration_table(report) -> list[str]:
     """Agreement with the ground truth before and after a calibration, in Markdown."""
-    rows = []
+    rows, truth = [], report.truth
     for number in NUMBERS:
         if 2 * number > len(truth.networks) // 2:
             continue
-        nothing = Prediction(OPERATORS_ALONE, "none", [], np.zeros((1, len(truth.networks))))
+        nothing = Prediction(OPERATORS_ALONE, NONE, [], np.zeros((1, len(truth.networks))))
         rows += [
-            [str(number), *_method(prediction), *_calibrated(truth, prediction, number)]
-            for prediction in (nothing, *predictions)
+            [str(number), *names(report, prediction)[:2], *_calibrated(truth, prediction, number)]
+            for prediction in (nothing, *_trained(report))
         ]
-    head = ["children alone", "method", "budget", "tau before", "tau after", "difference", "over choices"]
-    return markdown_table([*head, "regret before", "regret after", "difference"], rows)
+    head = [
+        "children alone",
+        "method",
+        "budget",
+        "tau before",
+        "tau after, ± over choices of the children",
+        "difference",
+    ]
+    return markdown_table([*head, "regret before", "regret after"], rows)
 
 
 def calibrated(
@@ -102,39 +149,32 @@ def calibrated(
 
 def _calibrated(truth: GroundTruth, prediction: Prediction, number: int) -> list[str]:
     """The cells of one row: means over the draws, of values and of the ends of intervals."""
-    found: dict[str, list[Estimate]] = {}
+    taus: dict[str, list[Estimate]] = {"before": [], "after": [], "difference": []}
+    regrets: dict[str, list[float]] = {"before": [], "after": []}
     for draw in range(DRAWS):
         others, before, after = calibrated(truth, prediction, number, draw)
         truths = truth.scores[others]
-        for statistic in ("tau", "regret"):
-            options = {"statistic": statistic, "resamples": RESAMPLES}
-            for name, value in (
-                ("before", estimate(truths, before, **options)),
-                ("after", estimate(truths, after, **options)),
-                ("difference", paired_difference(truths, after, before, **options)),
-            ):
-                found.setdefault(f"{statistic} {name}", []).append(value)
-    means = {name: _mean(values) for name, values in found.items()}
-    spread = np.std([value.mean for value in found["tau after"]], ddof=1)
-    without = prediction.method == OPERATORS_ALONE
-    tau, regret = (
-        [
-            "" if without else f"{means[f'{statistic} before'].mean:.{digits}f}",
-            f"{means[f'{statistic} after'].mean:.{digits}f}",
-            "" if without else _signed(means[f"{statistic} difference"], digits),
-        ]
-        for statistic, digits in (("tau", 3), ("regret", 4))
-    )
-    return [*tau, f"± {spread:.3f}", *regret]
+        taus["before"].append(estimate(truths, before, resamples=RESAMPLES))
+        taus["after"].append(estimate(truths, after, resamples=RESAMPLES))
+        taus["difference"].append(paired_difference(truths, after, before, resamples=RESAMPLES))
+        for name, scores in (("before", before), ("after", after)):
+            regrets[name].append(np.mean([regret(truths, row) for row in scores]))
+    spread = np.std([value.mean for value in taus["after"]], ddof=1)
+    tau = {name: _mean(values) for name, values in taus.items()}
+    cells = [
+        f"{tau['before'].mean:.3f}",
+        f"{tau['after'].mean:.3f} ± {spread:.3f}",
+        tau["difference"].text(3, sign=True),
+        *(f"{np.mean(values):.4f}" for values in regrets.values()),
+    ]
+    if prediction.method == OPERATORS_ALONE:
+        cells[0] = cells[2] = cells[3] = ""
+    return cells
 
 
 def _mean(values: Sequence[Estimate]) -> Estimate:
     names = ("mean", "low", "high")
     return replace(values[0], **{name: float(np.mean([getattr(value, name) for value in values])) for name in names})
-
-
-def _signed(found: Estimate, digits: int) -> str:
-    return f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
 
 
 def _children(truth: GroundTruth) -> list[Architecture]:
@@ -152,8 +192,8 @@ def _worths(design: np.ndarray, by_seed: np.ndarray) -> list[str]:
     return [f"{mean:+.3f}" + ("" if np.isnan(deviation) else f" ± {deviation:.3f}") for mean, deviation in cells]
 
 
-def _method(prediction: Prediction) -> list[str]:
-    return [prediction.method, "" if prediction.budget == "none" else prediction.budget.replace("_", " ")]
+def _trained(report) -> list[Prediction]:
+    return [prediction for prediction in report.predictions if prediction.budget != NONE]
 
 
-__all__ = ["DRAWS", "NUMBERS", "calibrated", "calibration_table", "worth_table"]
+__all__ = ["DRAWS", "NUMBERS", "calibrated", "calibration_lines", "calibration_table", "worth_table"]

@@ -41,6 +41,7 @@ from analysis import (
     load_truth,
     score,
 )
+from calibrations import calibration_lines
 from figures import ceiling_panel, course_panel, scatter_panel, tau_panel
 from plan import BASELINES, REFERENCE, RankingPlan, read_plan
 from rows import STEP_COSTS
@@ -151,6 +152,7 @@ class Report:
             lines += [f"### Agreement with the ground truth, {name}", "", *score_table(self, subset), ""]
             lines += [f"### Difference to {REFERENCE}, {name}", "", *difference_table(self, subset), ""]
         lines += self.spread_lines()
+        lines += calibration_lines(self)
         lines += ["### What a run takes, and how far it comes", "", *cost_table(self), "", self.alone(), ""]
         return lines
 

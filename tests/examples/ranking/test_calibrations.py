@@ -14,6 +14,7 @@
 """What supernets make of operators, and calibrations, from results."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -35,13 +36,17 @@ def results(scripts):
     places = 0.05 * noise.standard_normal((len(networks), 1))
     alone = 3 + counts @ WORTHS[:, None] + places + 0.01 * noise.standard_normal((len(networks), 2))
     through = [3 + counts @ WORTHS / 4 + places[:, 0] + 0.01 * noise.standard_normal(len(networks)) for _ in range(2)]
-    truth = scripts.analysis.GroundTruth(networks, np.array(["random"] * len(networks)), alone)
-    return truth, scripts.analysis.Prediction("uniform", "equal_steps", [1, 2], np.array(through), steps=8)
+    truth = scripts.analysis.GroundTruth(networks, np.array(["random"] * len(networks)), alone, cpu_seconds=5.0)
+    run = {"steps": 8, "cpu_seconds": 20.0}
+    return truth, scripts.analysis.Prediction("uniform", "equal_steps", [1, 2], np.array(through), **run)
+
+
+def report_of(truth, prediction):
+    return SimpleNamespace(truth=truth, predictions=[prediction])
 
 
 def test_worths_are_those_that_the_results_are_made_of(scripts, results):
-    truth, prediction = results
-    alone, through = scripts.calibrations.worth_table(truth, [prediction])[2:]
+    alone, through = scripts.calibrations.worth_table(report_of(*results))[2:]
     for cells, factor in ((alone, 1), (through, 1 / 4)):
         found = [float(cell.split(" ±")[0]) for cell in cells.split(" | ")[2:5]]
         assert found == pytest.approx(factor * WORTHS, abs=0.04)
@@ -66,18 +71,25 @@ def test_a_calibration_ranks_the_others_better_and_knows_none_of_their_losses(sc
 def test_table_of_calibrations(scripts, results, monkeypatch):
     monkeypatch.setattr(scripts.calibrations, "DRAWS", 3)
     monkeypatch.setattr(scripts.calibrations, "RESAMPLES", 10)
-    lines = scripts.calibrations.calibration_table(*results[:1], results[1:])
+    lines = scripts.calibrations.calibration_table(report_of(*results))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
     assert [row[:2] for row in rows] == [
         [number, name] for number in ("6", "12") for name in (scripts.calibrations.OPERATORS_ALONE, "uniform")
     ]
     for row in rows[1::2]:
-        assert float(row[4]) > float(row[3])
+        assert float(row[4].split(" ±")[0]) > float(row[3])
         assert row[5].startswith("+")
+
+
+def test_lines(scripts, results, monkeypatch):
+    monkeypatch.setattr(scripts.calibrations, "DRAWS", 2)
+    monkeypatch.setattr(scripts.calibrations, "RESAMPLES", 10)
+    text = "\n".join(scripts.calibrations.calibration_lines(report_of(*results)))
+    assert "take 5 s of the processor each (6 of them as much as 1.5 runs of uniform)" in text
 
 
 def test_too_few_children_are_not_calibrated(scripts, results):
     truth, prediction = results
     few = scripts.analysis.GroundTruth(truth.networks[:10], truth.strata[:10], truth.losses[:10])
     some = scripts.analysis.Prediction("uniform", "equal_steps", [1, 2], prediction.scores[:, :10])
-    assert len(scripts.calibrations.calibration_table(few, [some])) == 2
+    assert len(scripts.calibrations.calibration_table(report_of(few, some))) == 2
