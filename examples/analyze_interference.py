@@ -24,52 +24,66 @@ Look at the interference in trained supernets: how alike are the gradients that 
 https://huggingface.co/papers/2108.12821) made two observations: interference grows with the number of operators in which
 the two children differ, and it is smaller the more alike the operator's inputs and outputs are in both. `summary.md` says
 in numbers whether they hold for each supernet; `interference.parquet` has every comparison, and three figures show them:
-by distance, by the similarity of inputs and of outputs, and by layer and kind of operator.
+by distance, by the similarity of inputs and of outputs, and by layer and kind of operator. Differences are to the method
+that is named first.
 
 A name that comes several times stands for supernets that were trained alike with several seeds; intervals are then for
-other seeds, too. All supernets have one search space and one tokenizer: the same pairs of children meet the same batches.
+other seeds, too, and methods are compared seed by seed: name the seeds of all methods in one order. All supernets have one
+search space and one tokenizer: the same pairs of children meet the same batches.
+
+Supernets can be added to the rows of an earlier analysis, with the options that these were made with, `--supernets` apart;
+without any, summary and figures are written anew from the rows:
+
+    python examples/analyze_interference.py --rows interference/interference.parquet --supernets fair=supernet-fair \
+        --validation_file "text/validation-*.parquet" --output_dir interference
+    python examples/analyze_interference.py --rows interference/interference.parquet --output_dir interference
+
 The options can also come from one `.json` or `.yaml` file: `python examples/analyze_interference.py options.yaml`.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.data import DataLoader
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoTokenizer
 
 from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
-from hf_supernet.cards.rendering import markdown_table
 from hf_supernet.data import MaskingCollator, tokenize_corpus
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.evaluation.interference import analyze_interference
-from hf_supernet.evaluation.interference_statistics import Interval, similarity_trend
+from hf_supernet.evaluation.interference_statistics import SIMILARITY
+from hf_supernet.evaluation.interference_summary import summarize_interference
 from hf_supernet.files import replacing
-from hf_supernet.loading import naming_damaged_weights
+from hf_supernet.loading import load_config, naming_damaged_weights
 from hf_supernet.local_paths import public_name
 from hf_supernet.plotting import write_panels
 from hf_supernet.plotting.interference import distance_panel, layer_panel, states_panel
 from hf_supernet.scripts import check_one_process, parse_arguments
 
 
-OBSERVATIONS = (  # column, what gradient similarity is said to do, and the sign of the trend that this is
-    ("distance", "1: falls with the number of operators in which the children differ", -1),
-    ("input_similarity", "2: rises with the similarity of the operator's inputs", 1),
-    ("output_similarity", "2: rises with the similarity of the operator's outputs", 1),
-)
-WITHIN = ("layer", "operator")
+PAIRS = ["distance", "pair", "first", "second"]
+BATCHES = ["batch", "batches"]
+"""Columns in which the rows of all supernets are alike."""
 
 
 @dataclass
 class AnalysisArguments:
     """Which supernets, and how much is compared."""
 
-    supernets: list[str] = field(
-        metadata={"help": "name=folder of each supernet with the masked-LM head; one name several times for seeds."}
-    )
     output_dir: str = field(metadata={"help": "Where rows, figures and the summary go."})
+    supernets: list[str] = field(
+        default_factory=list,
+        metadata={"help": "name=folder of each supernet with the masked-LM head; one name several times for seeds."},
+    )
+    rows: str | None = field(
+        default=None,
+        metadata={"help": "The `interference.parquet` of an earlier analysis, to which supernets are added."},
+    )
     tokenizer_name: str | None = field(default=None, metadata={"help": "The tokenizer, where it is elsewhere."})
     num_pairs: int = field(default=16, metadata={"help": "Pairs of children at each distance."})
     num_batches: int = field(default=8, metadata={"help": "Batches that each pair meets."})
@@ -81,11 +95,13 @@ class AnalysisArguments:
     resamples: int = field(default=1000, metadata={"help": "Draws for the intervals."})
 
     def __post_init__(self):
+        if not self.supernets and self.rows is None:
+            raise ValueError("There is nothing to look at: pass `supernets` (name=folder ...), `rows`, or both.")
         for text in self.supernets:
             name, equals, folder = text.partition("=")
             if not (name and equals and folder):
                 raise ValueError(f"`supernets` must be name=folder, such as uniform=runs/uniform; got {text!r}.")
-        for option in ("num_batches", "batch_size", "resamples"):
+        for option in ("num_pairs", "num_batches", "batch_size", "resamples"):
             if getattr(self, option) < 1:
                 raise ValueError(f"`{option}` must be at least 1, got {getattr(self, option)}.")
 
@@ -96,9 +112,24 @@ class AnalysisArguments:
 
 @dataclass
 class DataArguments(TextArguments):
-    """The text: best one that the supernets were not trained on."""
+    """The text: best one that the supernets were not trained on. None is needed where there are only rows."""
 
     trains = False
+
+    def __post_init__(self):
+        if self.is_named:
+            super().__post_init__()
+
+    @property
+    def is_named(self) -> bool:
+        return bool(self.dataset_name or self.train_file or self.validation_file or self.python_prose)
+
+    def check_named(self) -> None:
+        """
+        Raises:
+            ValueError: for no text.
+        """
+        super().__post_init__()
 
 
 def check_supernets(supernets: Sequence[tuple[str, str]]) -> None:
@@ -110,7 +141,7 @@ def check_supernets(supernets: Sequence[tuple[str, str]]) -> None:
     """
     first: SupernetBertConfig | None = None
     for _, folder in supernets:
-        config = AutoConfig.from_pretrained(folder)
+        config = load_config(folder, "supernet")
         if config.model_type != SupernetBertConfig.model_type:
             raise ValueError(f"'{folder}' is a {config.model_type!r} model, not a supernet.")
         first = first or config
@@ -145,9 +176,63 @@ def load_batches(arguments: AnalysisArguments, data_args: DataArguments) -> list
     return list(DataLoader(sequences.take(wanted), arguments.batch_size, collate_fn=collator))
 
 
-def compare(arguments: AnalysisArguments, batches: list[dict[str, torch.Tensor]]) -> pd.DataFrame:
+def batches_digest(batches: list[dict[str, torch.Tensor]]) -> str:
+    """Tells other texts, masks and sizes of batches from these."""
+    digest = hashlib.sha256()
+    for name in ("input_ids", "labels"):
+        for batch in batches:
+            digest.update(repr(tuple(batch[name].shape)).encode("utf-8"))
+            digest.update(batch[name].numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def read_rows(path: str) -> pd.DataFrame:
+    """
+    The rows of an earlier analysis.
+
+    Raises:
+        FileNotFoundError, ValueError: where they are not there, or are other rows.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"`rows` must be the `interference.parquet` of an earlier analysis; there is no '{path}'."
+        )
+    rows = pd.read_parquet(path)
+    if missing := [
+        column for column in (*PAIRS, *BATCHES, SIMILARITY, "method", "supernet", "folder") if column not in rows
+    ]:
+        raise ValueError(
+            f"'{path}' has no column {missing[0]!r}: it is not the `interference.parquet` of an analysis."
+        )
+    return rows
+
+
+def check_alike(rows: pd.DataFrame, added: pd.DataFrame) -> None:
+    """
+    That a supernet met the same pairs on the same batches as those before it, and is none of them.
+
+    Raises:
+        ValueError: where it did not, or is one.
+    """
+    for columns, what in ((PAIRS, "pairs of children"), (BATCHES, "batches")):
+        first, second = (set(map(tuple, some[columns].drop_duplicates().to_numpy())) for some in (rows, added))
+        if first != second:
+            raise ValueError(
+                f"The {what} of `rows` are not those of these options: pass the `num_pairs`, `distances`, `num_batches`,"
+                " `batch_size`, `seed` and text that the rows were made with, for supernets of the same search space."
+            )
+    method, folder = added[["method", "folder"]].iloc[0]
+    for _, other in rows[rows["method"] == method].groupby("supernet"):
+        if np.allclose(other[SIMILARITY], added[SIMILARITY], rtol=1e-6):
+            raise ValueError(f"'{folder}' is among the supernets of {method!r} already: it would count twice.")
+
+
+def compare(
+    arguments: AnalysisArguments, batches: list[dict[str, torch.Tensor]], before: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """The rows of all supernets, with their `method` and `supernet` (a number among those of one method)."""
-    parts, numbers = [], {}
+    parts = [] if before is None else [before]
+    numbers = {} if before is None else before.groupby("method")["supernet"].max().to_dict()
     for method, folder in arguments.named_supernets:
         with naming_damaged_weights(folder):
             model = SupernetBertForMaskedLM.from_pretrained(folder)
@@ -155,40 +240,12 @@ def compare(arguments: AnalysisArguments, batches: list[dict[str, torch.Tensor]]
             model = model.to("cuda")
         rows = analyze_interference(model, batches, arguments.distances, arguments.num_pairs, arguments.seed, True)
         numbers[method] = numbers.get(method, -1) + 1
-        parts.append(rows.assign(method=method, supernet=numbers[method], folder=public_name(folder)))
+        names = {"method": method, "supernet": numbers[method], "folder": public_name(folder)}
+        added = rows.assign(**names, batches=batches_digest(batches))
+        if parts:
+            check_alike(pd.concat(parts), added)
+        parts.append(added)
     return pd.concat(parts, ignore_index=True)
-
-
-def verdict(correlation: Interval, sign: int) -> str:
-    """What an interval says of an observation."""
-    low, high = sorted((sign * correlation.low, sign * correlation.high))
-    return "holds" if low > 0 else "**refuted**" if high < 0 else "not decided"
-
-
-def summarize(rows: pd.DataFrame, resamples: int) -> list[str]:
-    """The summary, in Markdown."""
-    lines = [
-        "# Interference",
-        "",
-        "Similarity is the cosine of the gradients that two children send to an operator they share: low is interference."
-        " Slopes are those of a straight line, correlations are Spearman's, with 95 % intervals for other pairs of children"
-        " and other batches, and for other seeds where there are several supernets of a name. Within layer and operator,"
-        " only differences among the comparisons of one operator at one place count.",
-        "",
-    ]
-    head = ["observation", "among", "slope", "rank correlation", "verdict"]
-    for method, own in rows.groupby("method", sort=False):
-        size = f"{own['supernet'].nunique()} supernet(s), {own['pair'].nunique()} pairs at each distance,"
-        mean = own["gradient_similarity"].mean()
-        lines += [f"## {method}", "", f"{size} {own['batch'].nunique()} batches; mean similarity {mean:.3f}.", ""]
-        cells = []
-        for column, words, sign in OBSERVATIONS:
-            for within, among in (((), "all"), (WITHIN, "within layer and operator")):
-                trend = similarity_trend(own, column, within, resamples)
-                found = [str(trend.slope), str(trend.correlation), verdict(trend.correlation, sign)]
-                cells.append([words, among, *found])
-        lines += [*markdown_table(head, cells), ""]
-    return lines
 
 
 def write_figures(rows: pd.DataFrame, folder: Path, resamples: int) -> None:
@@ -196,20 +253,22 @@ def write_figures(rows: pd.DataFrame, folder: Path, resamples: int) -> None:
     states = [states_panel(rows, of, resamples=resamples) for of in ("input_similarity", "output_similarity")]
     write_panels(states, folder / "similarity-by-states.png")
     layers = [layer_panel(rows, method, resamples) for method in rows["method"].unique()]
-    write_panels(layers, folder / "similarity-by-layer.png")
+    write_panels(layers, folder / "similarity-by-layer.png", columns=2)
 
 
 def main(argv: list[str] | None = None) -> pd.DataFrame:
     check_one_process("The analysis")
     arguments, data_args = parse_arguments((AnalysisArguments, DataArguments), argv)
-    check_supernets(arguments.named_supernets)
-    batches = load_batches(arguments, data_args)
-    rows = compare(arguments, batches)
+    rows = None if arguments.rows is None else read_rows(arguments.rows)
+    if arguments.supernets:
+        data_args.check_named()
+        check_supernets(arguments.named_supernets)
+        rows = compare(arguments, load_batches(arguments, data_args), rows)
     folder = Path(arguments.output_dir)
     with replacing(folder / "interference.parquet") as temporary:
         rows.to_parquet(temporary, index=False)
     write_figures(rows, folder, arguments.resamples)
-    summary = "\n".join(summarize(rows, arguments.resamples))
+    summary = summarize_interference(rows, arguments.resamples)
     with replacing(folder / "summary.md") as temporary:
         temporary.write_text(summary, encoding="utf-8")
     print(summary)

@@ -15,7 +15,15 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from hf_supernet.plotting import history_panel, operator_panel, plot_pareto, plot_search, plot_training_losses
+from hf_supernet.plotting import (
+    Panel,
+    history_panel,
+    operator_panel,
+    plot_pareto,
+    plot_search,
+    plot_training_losses,
+    write_panels,
+)
 from hf_supernet.search import SearchResult
 
 from .search.test_result import make_result
@@ -124,3 +132,10 @@ def test_history_and_map_are_drawn(tmp_path):
     failed.table["loss"] = float("nan")
     with pytest.raises(ValueError, match="None of the 6 children evaluated has a value"):
         operator_panel(failed)
+
+
+def test_panels_in_rows_of_columns(tmp_path):
+    panel = Panel("one", "a line", pd.DataFrame({"x": [0, 1]}), lambda axis: axis.plot([0, 1]))
+    for columns, size in ((None, (3 * 720, 570)), (2, (2 * 720, 2 * 570)), (4, (3 * 720, 570))):
+        write_panels([panel] * 3, tmp_path / "panels.png", columns=columns)
+        assert imread(tmp_path / "panels.png").shape[1::-1] == size

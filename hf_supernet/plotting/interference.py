@@ -58,12 +58,13 @@ def states_panel(rows: pd.DataFrame, of: str, bins: int = 8, resamples: int = 10
         of (`str`):
             `"input_similarity"` or `"output_similarity"`.
         bins (`int`, *optional*, defaults to 8):
-            Bins with equally many rows of a method each.
+            The most bins, with equally many rows of a method each, but for values that many rows have: these are in one.
     """
     lines = {}
     for method, part in rows.groupby("method", sort=False):
-        bin_of = pd.qcut(part[of].rank(method="first"), min(bins, len(part)), labels=False)
-        part = part.assign(bin=bin_of)
+        # Equal values are one bin, in the middle of their ranks: in the first layers, the inputs of many are the same.
+        share = (part[of].rank() - 0.5) / len(part)
+        part = part.assign(bin=(share * bins).astype(int))
         centres = part.groupby("bin")[of].mean().rename("x")
         lines[str(method)] = mean_similarity(part, "bin", resamples).join(centres, on="bin").drop(columns="bin")
     what = _STATES[of]
@@ -101,6 +102,14 @@ def _lines_panel(
     return Panel(title, description, table, partial(_draw_lines, lines, label, styles))
 
 
+def _limits(lines: dict[str, pd.DataFrame]) -> tuple[float, float]:
+    """Of the vertical axis: means fill half of it or more; the intervals of a few pairs go on where it ends."""
+    means = pd.concat([part["mean"] for part in lines.values()])
+    room = max(float(means.max() - means.min()), 0.02)
+    low = pd.concat([part["low"] for part in lines.values()] + [means]).min()
+    return float(max(means.min() - room, low - 0.05 * room)), float(min(means.max() + room, 1 + 0.05 * room))
+
+
 def _draw_lines(lines: dict[str, pd.DataFrame], label: str, styles: dict[str, tuple[str, str]], axis: Axes) -> None:
     counts = all(part["x"].astype(float).mod(1).eq(0).all() for part in lines.values())
     for index, (name, part) in enumerate(lines.items()):
@@ -110,6 +119,7 @@ def _draw_lines(lines: dict[str, pd.DataFrame], label: str, styles: dict[str, tu
     if counts:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set(xlabel=label, ylabel=_LABEL)
+    axis.set_ylim(*_limits(lines))
     axis.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 

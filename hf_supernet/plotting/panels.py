@@ -14,6 +14,7 @@
 """What all plots have in common: colours, panels, and how they are written."""
 
 import io
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,10 +96,14 @@ def draw_intervals(axis: Axes, x: pd.Series, means: pd.DataFrame, style: tuple[s
 
 
 def write_panels(
-    panels: Sequence[Panel], path: str | os.PathLike, titles: bool = True, heading: str | None = None
+    panels: Sequence[Panel],
+    path: str | os.PathLike,
+    titles: bool = True,
+    heading: str | None = None,
+    columns: int | None = None,
 ) -> None:
     """
-    Writes panels side by side as a PNG file, whole or not at all.
+    Writes panels as a PNG file, whole or not at all.
 
     Args:
         panels (`Sequence[Panel]`):
@@ -109,9 +114,11 @@ def write_panels(
             Whether each panel has its title.
         heading (`str`, *optional*):
             A line above them all.
+        columns (`int`, *optional*, defaults to all):
+            How many panels are side by side.
     """
     with matplotlib.rc_context(_LIGHT):
-        figure = _draw(panels, titles)
+        figure = _draw(panels, titles, columns)
         if heading is not None:
             figure.suptitle(heading, fontsize=8)
         with replacing(Path(path)) as temporary:
@@ -135,10 +142,15 @@ def render_panel(panel: Panel, dark: bool = False) -> bytes:
     return image.getvalue()
 
 
-def _draw(panels: Sequence[Panel], titles: bool) -> Figure:
+def _draw(panels: Sequence[Panel], titles: bool, columns: int | None = None) -> Figure:
+    columns = min(columns or len(panels), len(panels))
+    rows = math.ceil(len(panels) / columns)
     # A figure of its own has no window behind it, so no backend has to be chosen for the whole process.
-    figure = Figure(figsize=(4.8 * len(panels), 3.8), layout="constrained")
-    for axis, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    figure = Figure(figsize=(4.8 * columns, 3.8 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis in axes[len(panels) :]:
+        axis.remove()
+    for axis, panel in zip(axes, panels, strict=False):
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(lw=0.6)
         axis.set_axisbelow(True)

@@ -13,6 +13,7 @@
 # limitations under the License.
 """What happens between the steps of a supernet's training."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,9 @@ class InterferenceCallback(TrainerCallback):
     Logs during the training of a supernet how alike the gradients of two children are on what they share: at an interval,
     `gradient_similarity_k` for each number k of operators in which the children differ (see [`analyze_interference`]).
 
-    Costs, each time, `len(batches) * num_pairs * (1 + len(distances))` forward and backward passes. The weights, the
-    gradients and the random state of the training stay as they would be without it.
+    Costs, each time, `len(batches) * num_pairs * (1 + len(distances))` forward and backward passes; the seconds that they
+    took are logged beside, as `interference_seconds`. The weights, the gradients and the random state of the training stay
+    as they would be without it.
 
     Args:
         trainer ([`SupernetTrainer`]):
@@ -110,9 +112,12 @@ class InterferenceCallback(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs):
         if state.global_step % self.interval:
             return
+        start = time.perf_counter()
         rows = analyze_interference(self.trainer.model, self.batches, self.distances, self.num_pairs, self.seed)
+        seconds = time.perf_counter() - start
         means = rows.groupby("distance")["gradient_similarity"].mean()
-        log_beside(self.trainer, {f"gradient_similarity_{k}": float(value) for k, value in means.items()})
+        similarities = {f"gradient_similarity_{k}": float(value) for k, value in means.items()}
+        log_beside(self.trainer, similarities | {"interference_seconds": seconds})
 
 
 def log_beside(trainer: "SupernetTrainer", logs: Mapping[str, float]) -> None:

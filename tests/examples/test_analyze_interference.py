@@ -25,7 +25,7 @@ from transformers import BertTokenizer
 
 from hf_supernet import SearchedBertConfig, SearchedBertForMaskedLM, SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.evaluation.interference import gradient_similarities
-from hf_supernet.evaluation.interference_statistics import Interval
+from hf_supernet.evaluation.interference_statistics import mean_difference, mean_interval, similarity_trend
 
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
@@ -96,23 +96,17 @@ def test_rows_are_of_the_supernet_that_they_name(inputs, analysed):
 def test_summary_and_figures(analysed):
     folder, rows = analysed
     text = (folder / "summary.md").read_text()
-    assert "2 supernet(s), 3 pairs at each distance, 2 batches" in text.partition("## b")[0]
-    table = [line for line in text.splitlines() if line.startswith("| 1:") or line.startswith("| 2:")]
-    assert len(table) == 2 * 3 * 2 and all(line.count("[") == 2 for line in table)
-    trend = analyze_interference.similarity_trend(rows[rows["method"] == "b"], "distance", resamples=50)
-    assert str(trend.slope) in text and str(trend.correlation) in text
-    widths = {path.name: imread(path).shape[1] for path in folder.glob("*.png")}
-    assert widths == {
-        "similarity-by-distance.png": 720,
-        "similarity-by-layer.png": 2 * 720,
-        "similarity-by-states.png": 2 * 720,
+    one, other = (rows[rows["method"] == method] for method in ("a", "b"))
+    trend = similarity_trend(other, "distance", resamples=50)
+    assert f"| b | {trend.slope:+} | {trend.correlation:+} |" in text
+    assert f"| a | 2 | {mean_interval(one, resamples=50)} |" in text
+    assert f"| b | {mean_difference(other, one, resamples=50):+} |" in text
+    sizes = {path.name: imread(path).shape[1::-1] for path in folder.glob("*.png")}
+    assert sizes == {
+        "similarity-by-distance.png": (720, 570),
+        "similarity-by-layer.png": (2 * 720, 570),
+        "similarity-by-states.png": (2 * 720, 570),
     }
-
-
-def test_verdicts():
-    assert analyze_interference.verdict(Interval(-0.5, -0.7, -0.3), -1) == "holds"
-    assert analyze_interference.verdict(Interval(-0.5, -0.7, -0.3), 1) == "**refuted**"
-    assert analyze_interference.verdict(Interval(0.1, -0.1, 0.3), 1) == "not decided"
 
 
 def test_again_is_the_same(inputs, analysed, tmp_path):
@@ -122,6 +116,67 @@ def test_again_is_the_same(inputs, analysed, tmp_path):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_from_rows_alone(analysed, tmp_path):
+    folder, _ = analysed
+    given = ["--rows", str(folder / "interference.parquet"), "--resamples", "50", "--output_dir", str(tmp_path)]
+    analyze_interference.main(given)
+    for path in folder.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_supernets_are_added_to_rows(inputs, analysed, tmp_path):
+    _, rows = analysed
+    rows[(rows["method"] == "b") | (rows["supernet"] == 0)].to_parquet(tmp_path / "first.parquet")
+    more = ("--rows", str(tmp_path / "first.parquet"))
+    found = analyze_interference.main(arguments(inputs, tmp_path / "all", *more, supernets=("a=other-seed",)))
+    order = ["method", "supernet", "batch", "pair", "distance", "layer"]
+    whole, added = (some.sort_values(order, ignore_index=True) for some in (rows, found))
+    pd.testing.assert_frame_equal(whole, added)
+
+
+@pytest.mark.parametrize(
+    ("supernet", "more", "message"),
+    [
+        (
+            "c=two",
+            ("--seed", "5"),
+            "The pairs of children of `rows` are not those of these options: pass the `num_pairs`",
+        ),
+        ("c=other-space", (), "The pairs of children of `rows` are not those of these options"),
+        ("c=two", ("--mlm_probability", "0.3"), "The batches of `rows` are not those of these options"),
+        ("a=one", (), "'one' is among the supernets of 'a' already: it would count twice"),
+    ],
+)
+def test_what_cannot_be_added(inputs, analysed, tmp_path, supernet, more, message):
+    given = ("--rows", str(analysed[0] / "interference.parquet"))
+    with pytest.raises(ValueError, match=message):
+        analyze_interference.main(arguments(inputs, tmp_path / "out", *given, *more, supernets=(supernet,)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_cannot_be(inputs, tmp_path):
+    given = ["--output_dir", str(tmp_path / "out"), "--rows", str(tmp_path / "none.parquet")]
+    with pytest.raises(FileNotFoundError, match=r"`rows` must be the `interference.parquet` .*; there is no '.*none"):
+        analyze_interference.main(given)
+    pd.DataFrame({"distance": [1]}).to_parquet(tmp_path / "none.parquet")
+    with pytest.raises(ValueError, match=r"none\.parquet' has no column 'pair': it is not the `interference"):
+        analyze_interference.main(given)
+    with pytest.raises(ValueError, match="nothing to look at: pass `supernets`"):
+        analyze_interference.main(given[:2])
+    with pytest.raises(ValueError, match="Name the text with exactly one of"):
+        analyze_interference.main([*given[:2], "--supernets", f"a={inputs / 'one'}"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_supernet_that_is_not_there(inputs, tmp_path):
+    with pytest.raises(OSError, match=r"There is no supernet '.*missing': neither a folder with a `config\.json`"):
+        analyze_interference.main(arguments(inputs, tmp_path / "out", supernets=("a=missing",)))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(OSError, match=r"There is no supernet in the folder '.*empty': it has no `config\.json`"):
+        analyze_interference.main(arguments(tmp_path, tmp_path / "out", supernets=("a=empty",)))
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("supernets", "more", "message"),
     [
@@ -129,6 +184,11 @@ def test_again_is_the_same(inputs, analysed, tmp_path):
         (("a=one", "b=other-space"), (), "has another search space or vocabulary than .*one'"),
         (("a=child",), (), "is a 'searched-bert' model, not a supernet"),
         (("a=one",), ("--num_batches", "50"), r"50 batches of 8 need 400 sequences, the text has \d+: lower"),
+        (
+            ("a=missing",),
+            ("--num_pairs", "0"),
+            "`num_pairs` must be at least 1, got 0",
+        ),  # before models are looked for
         (("a=one",), ("--num_batches", "0"), "`num_batches` must be at least 1, got 0"),
         (
             ("a=one",),

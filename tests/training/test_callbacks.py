@@ -58,10 +58,12 @@ def test_interference_is_logged_at_its_interval_and_changes_nothing(make_trainer
     plain.train()
     watched = make_trainer("watched", max_steps=4, logging_steps=2)
     watched.add_callback(InterferenceCallback(watched, batches, interval=2, num_pairs=2))
-    watched.train()
+    runtime = watched.train().metrics["train_runtime"]
     entries = [entry for entry in watched.state.log_history if "gradient_similarity_1" in entry]
     assert [entry["step"] for entry in entries] == [2, 4]
     assert [entry["step"] for entry in watched.state.log_history if "loss" in entry] == [2, 4]  # these too
+    assert all(entry["interference_seconds"] > 0 for entry in entries)
+    assert sum(entry["interference_seconds"] for entry in entries) < runtime
     rows = analyze_interference(watched.model, batches, [1, 2, 3], num_pairs=2)
     means = rows.groupby("distance")["gradient_similarity"].mean()
     for k in (1, 2, 3):
