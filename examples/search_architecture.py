@@ -54,7 +54,7 @@ from hf_supernet.scripts import parse_arguments, run_script, set_up_accelerate_l
 from hf_supernet.search import (
     EvaluationStore,
     LatencySettings,
-    LatencyTable,
+    LatencyTables,
     SearchResult,
     check_device,
     check_same_settings,
@@ -171,31 +171,35 @@ def load_dev_batches(data_args: DataArguments, tokenizer: PreTrainedTokenizerBas
     return list(DataLoader(dev, data_args.per_device_eval_batch_size, collate_fn=collator))
 
 
-def find_latency_table(
+def find_latency_tables(
     search_args: SearchArguments, config: SupernetBertConfig, accelerator: Accelerator
-) -> LatencyTable | None:
-    """The table of the search that is resumed, or one that was named; `None` where latencies are to be measured."""
+) -> LatencyTables | None:
+    """The tables of the search that is resumed, or those that were named; `None` where latencies are to be measured."""
     own = Path(search_args.output_dir) / LATENCY_TABLE_NAME
-    table = None
+    tables = None
     if accelerator.is_main_process:
         path = own if search_args.resume and own.exists() else search_args.latency_table
         if path is not None:
-            table = LatencyTable.load(path)
-            table.check_config(config)
-    return from_main_process(table)
+            tables = LatencyTables.load(path)
+            tables.check_config(config)
+    return from_main_process(tables)
 
 
 def measure_latencies(
     settings: LatencySettings, config: SupernetBertConfig, num_children: int, accelerator: Accelerator
-) -> LatencyTable:
-    """A new table: measured by one process, the same for all."""
-    table = None
+) -> LatencyTables:
+    """New tables, one for each hidden size: measured by one process, the same for all."""
+    tables = None
     if accelerator.is_main_process:
-        table = LatencyTable.measure(config, settings, progress=True)
+        tables = LatencyTables.measure(config, settings, progress=True)
         if num_children:
-            table = table.with_overhead(config, num_children, progress=True)
-            logger.info(f"Fitted on {num_children} whole children: median error {table.overhead.median_error:.1%}")
-    return from_main_process(table)
+            tables = tables.with_overhead(config, num_children, progress=True)
+        for size, table in tables.tables.items():
+            if (fit := table.overhead) is not None:
+                logger.info(
+                    f"Fitted on {len(fit.children)} whole children of hidden size {size}: median error {fit.median_error:.1%}"
+                )
+    return from_main_process(tables)
 
 
 def make_evaluator(
@@ -247,9 +251,9 @@ def choose(result: SearchResult, choice: str) -> pd.Series:
     return result.knee() if choice == "knee" else result.row(choice)
 
 
-def describe_chosen(best: pd.Series, table: LatencyTable, config: SupernetBertConfig) -> dict[str, Any]:
-    """The chosen child's figures; its latency is measured again, as a whole, beside what the table predicts."""
-    settings = table.settings
+def describe_chosen(best: pd.Series, tables: LatencyTables, config: SupernetBertConfig) -> dict[str, Any]:
+    """The chosen child's figures; its latency is measured again, as a whole, beside what was predicted."""
+    settings = tables.settings
     chosen = {
         "architecture": best["architecture"],
         "loss": float(best["loss"]),
@@ -258,16 +262,16 @@ def describe_chosen(best: pd.Series, table: LatencyTable, config: SupernetBertCo
         "latency_predicted": float(best["latency"]),
         "latency_measured": None,
         "latency_measured_iqr": None,
-        "latency_device": table.device["name"],
+        "latency_device": tables.device["name"],
         "latency_conditions": f"batch {settings.batch_size} x {settings.sequence_length} tokens, {settings.dtype},"
         f" {settings.num_threads} CPU thread(s), {settings.runtime}",
     }
-    if is_here(table.device["name"], settings.device):
-        measured = table.measure_child(config, best["architecture"])
+    if is_here(tables.device["name"], settings.device):
+        measured = tables.measure_child(config, best["architecture"])
         chosen |= {"latency_measured": measured.median, "latency_measured_iqr": measured.iqr}
         logger.info(f"Latency of the chosen child: predicted {1e3 * best['latency']:.3f} ms, measured {measured}")
     else:
-        logger.info(f"The latencies are of '{table.device['name']}', which is not here: not measured again")
+        logger.info(f"The latencies are of '{tables.device['name']}', which is not here: not measured again")
     return chosen
 
 
@@ -280,7 +284,9 @@ def is_here(name: str, device: str) -> bool:
     return describe_device(device)["name"] == name
 
 
-def card_facts(result: SearchResult, chosen: dict[str, Any], table: LatencyTable, args: SearchArguments) -> CardFacts:
+def card_facts(
+    result: SearchResult, chosen: dict[str, Any], tables: LatencyTables, args: SearchArguments
+) -> CardFacts:
     """What the child's card says of the search and of its supernet."""
     measured = chosen["latency_measured"]
     return CardFacts(
@@ -296,7 +302,7 @@ def card_facts(result: SearchResult, chosen: dict[str, Any], table: LatencyTable
             "without the head, predicted from its operators": f"{1e3 * chosen['latency_predicted']:.3f} ms",
         },
         methods=methods_of(result.info["supernet_settings"]),
-        sequence_length=table.settings.sequence_length,
+        sequence_length=tables.settings.sequence_length,
     )
 
 
@@ -304,14 +310,14 @@ def write_outputs(
     model: SupernetBertForMaskedLM | SplitSupernet,
     tokenizer: PreTrainedTokenizerBase,
     result: SearchResult,
-    table: LatencyTable,
+    tables: LatencyTables,
     search_args: SearchArguments,
 ) -> dict[str, Any]:
     output_dir = Path(search_args.output_dir)
-    chosen = describe_chosen(choose(result, search_args.choose), table, model.config)
+    chosen = describe_chosen(choose(result, search_args.choose), tables, model.config)
     plot_pareto(result, output_dir / "pareto.png", chosen["architecture"])
     plot_search(result, output_dir / "search.png")
-    facts = card_facts(result, chosen, table, search_args)
+    facts = card_facts(result, chosen, tables, search_args)
     export_child(model, chosen["architecture"], output_dir / "child", tokenizer=tokenizer, facts=facts)
     write_json(output_dir / "chosen.json", chosen)
     print(f"\nThe best of {len(result)} children:\n{format_children(result.ranked().head(10))}\n")
@@ -329,20 +335,20 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     # What can be wrong is checked in the order of what it takes to check it, and nothing is written before.
     config = search_args.restricted(load_supernet_config(model_args))
     settings = search_args.latency_settings(data_args.max_seq_length, str(accelerator.device))
-    table = find_latency_table(search_args, config, accelerator)
-    if table is None:
+    tables = find_latency_tables(search_args, config, accelerator)
+    if tables is None:
         check_device(settings.device)
     # The costs that are known by now show what cannot be.
-    search_args.make_strategy(config, search_args.known_costs(config, data_args.max_seq_length, table))
+    search_args.make_strategy(config, search_args.known_costs(config, data_args.max_seq_length, tables))
     tokenizer = AutoTokenizer.from_pretrained(
         model_args.tokenizer_name or model_args.supernet, **model_args.hub_options()
     )
     model = load_supernet(model_args).to(accelerator.device)
     with accelerator.main_process_first():
         batches = load_dev_batches(data_args, tokenizer)
-    if table is None:
-        table = measure_latencies(settings, config, search_args.latency_num_children, accelerator)
-    costs = search_args.known_costs(config, data_args.max_seq_length, table)
+    if tables is None:
+        tables = measure_latencies(settings, config, search_args.latency_num_children, accelerator)
+    costs = search_args.known_costs(config, data_args.max_seq_length, tables)
     strategy = search_args.make_strategy(config, costs)
     fingerprints = {
         "supernet": fingerprint(model.state_dict().values()),
@@ -352,7 +358,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     objectives = [search_args.make_loss(evaluator, fingerprints, costs), *costs.values()]
     store = open_store(search_args, search_settings(strategy, objectives), accelerator)
     if accelerator.is_main_process:
-        table.save(Path(search_args.output_dir) / LATENCY_TABLE_NAME)
+        tables.save(Path(search_args.output_dir) / LATENCY_TABLE_NAME)
 
     logger.info(f"The search space: {strategy.search_space}")
     supernet_settings = find_settings(model_args.supernet, strategy.search_space, **model_args.hub_options())
@@ -374,7 +380,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     )
     chosen = None
     if accelerator.is_main_process:
-        chosen = write_outputs(model, tokenizer, result, table, search_args)
+        chosen = write_outputs(model, tokenizer, result, tables, search_args)
     return from_main_process(chosen)
 
 

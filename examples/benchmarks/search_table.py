@@ -51,7 +51,7 @@ from hf_supernet.search import (
     AdditiveCost,
     EvaluationStore,
     LatencyCost,
-    LatencyTable,
+    LatencyTables,
     MultiplyAddCost,
     ParameterCost,
     TabularBenchmark,
@@ -81,7 +81,7 @@ class TableArguments:
 
 def known_costs(config: SupernetBertConfig, latency_table: str | None, sequence_length: int) -> list[AdditiveCost]:
     costs = [ParameterCost(config), MultiplyAddCost(config, sequence_length)]
-    return costs if latency_table is None else [*costs, LatencyCost(config, LatencyTable.load(latency_table))]
+    return costs if latency_table is None else [*costs, LatencyCost(config, LatencyTables.load(latency_table))]
 
 
 def check_space(space: SearchSpace) -> None:

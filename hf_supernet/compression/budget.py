@@ -20,7 +20,7 @@ from ..costs import count_multiply_adds, count_parameters
 from ..models.supernet_bert import SupernetBertConfig
 from ..search.constraints import Constraint
 from ..search.cost_models import AdditiveCost, LatencyCost, MultiplyAddCost, ParameterCost
-from ..search.latency import LatencyTable
+from ..search.latency_tables import LatencyTables
 from ..search_space import SearchSpace
 from .choice_arguments import BudgetArguments
 
@@ -35,12 +35,12 @@ class RelativeLatencyCost(LatencyCost):
     Args:
         config ([`SupernetBertConfig`]):
             The supernet's configuration.
-        tables (`dict[int, LatencyTable]`):
-            By hidden size, also where there is only one.
+        tables ([`LatencyTables`]):
+            What was measured.
     """
 
-    def __init__(self, config: SupernetBertConfig, tables: Mapping[int, LatencyTable]):
-        super().__init__(config, tables if config.hidden_sizes else tables[config.hidden_size])
+    def __init__(self, config: SupernetBertConfig, tables: LatencyTables):
+        super().__init__(config, tables)
         self.reference = self(largest(config, self.search_space))
 
     def format(self, value: float) -> str:
@@ -55,7 +55,7 @@ def largest(config: SupernetBertConfig, space: SearchSpace) -> Architecture:
 def cost_models(
     config: SupernetBertConfig,
     sequence_length: int,
-    tables: Mapping[int, LatencyTable] | None = None,
+    tables: LatencyTables | None = None,
 ) -> dict[str, AdditiveCost]:
     """
     The costs of a supernet's children, by name; of whole classifiers, head included.
@@ -65,8 +65,8 @@ def cost_models(
             The supernet's configuration.
         sequence_length (`int`):
             The number of tokens that multiply-adds are counted for.
-        tables (`dict[int, LatencyTable]`, *optional*):
-            By hidden size; without them, latencies are not known.
+        tables ([`LatencyTables`], *optional*):
+            What was measured; without it, latencies are not known.
     """
     costs = [ParameterCost(config, HEAD), MultiplyAddCost(config, sequence_length, HEAD)]
     if tables is not None:

@@ -28,6 +28,7 @@ from ..models.searched_bert import SearchedBertForSequenceClassification
 from ..models.supernet_bert import SupernetBertConfig
 from ..search.latency import LatencyTable
 from ..search.latency_overhead import check_num_children
+from ..search.latency_tables import LatencyTables, by_hidden_size
 from ..search.timing import LatencyMeasurement, LatencySettings, model_call, time_samples
 from ..search_space import SearchSpace
 from .budget import HEAD
@@ -148,9 +149,7 @@ def first_within(
     return None, least
 
 
-def measure_tables(
-    config: SupernetBertConfig, settings: LatencySettings, num_children: int
-) -> dict[int, LatencyTable]:
+def measure_tables(config: SupernetBertConfig, settings: LatencySettings, num_children: int) -> LatencyTables:
     """
     Latency tables for the children of a supernet, fitted on whole children.
 
@@ -163,7 +162,7 @@ def measure_tables(
             Children that each table is fitted on, or as many as there are; 0 for the plain sums of operators.
 
     Returns:
-        `dict[int, LatencyTable]`: by hidden size.
+        [`LatencyTables`]: one for each hidden size.
     """
 
     def measure(config: SupernetBertConfig) -> LatencyTable:
@@ -175,9 +174,7 @@ def measure_tables(
             return table
         return table.with_overhead(config, number, progress=True)
 
-    if not config.hidden_sizes:
-        return {config.hidden_size: measure(config)}
-    return {size: measure(config.at_hidden_size(size)) for size in config.hidden_sizes}
+    return LatencyTables(map(measure, by_hidden_size(config).values()))
 
 
 __all__ = [

@@ -29,6 +29,7 @@ from ..models.supernet_bert import SupernetBertForSequenceClassification
 from ..scripts import check_one_process
 from ..search.constraints import FeasibleSpace
 from ..search.latency import LatencyTable
+from ..search.latency_tables import LatencyTables
 from ..search.result import fingerprint, package_versions
 from ..search.timing import check_device, describe_device
 from ..search_space import SearchSpace
@@ -108,16 +109,16 @@ class Compression:
         self.folder = RunFolder(self.args.output_dir, comparable_settings(*self.settings, facts))
         tables = None
         if budget.max_latency_ratio is not None:
-            found = {path.stem: LatencyTable.load(path) for path in (self.folder.path / TABLES).glob("*.json")}
-            tables = {int(size): table for size, table in found.items()}
-            tables = tables or measure_tables(self.config, self.conditions, self.settings.latency.latency_num_children)
+            found = [LatencyTable.load(path) for path in (self.folder.path / TABLES).glob("*.json")]
+            number = self.settings.latency.latency_num_children
+            tables = LatencyTables(found) if found else measure_tables(self.config, self.conditions, number)
         self.costs = cost_models(self.config, length, tables)
         self.constraints = constraints_of(budget, self.costs)
         FeasibleSpace(self.space, self.constraints)
         self.folder.claim()
 
         def save_tables(folder: Path, checkpoints: Path) -> None:
-            for size, table in tables.items():
+            for size, table in tables.tables.items():
                 table.save(folder / f"{size}.json")
 
         if tables is not None:

@@ -28,6 +28,7 @@ from ..models.searched_bert import SearchedBertConfig
 from ..models.supernet_bert import SupernetBertConfig
 from ..samplers import make_sampler
 from ..search.latency import LatencyTable
+from ..search.latency_tables import LatencyTables
 from ..search.result import INFO_NAME, TABLE_NAME, SearchResult
 from ..search_space import SearchSpace
 from ..training.settings import SETTINGS_NAME
@@ -84,7 +85,10 @@ class TrainingRecord:
 
 @dataclass
 class SearchRecord:
-    """What a search left in `folder`. `chosen` has the names of `chosen.json`; `config` is that of the chosen child."""
+    """
+    What a search left in `folder`. `chosen` has the names of `chosen.json`; `config` is that of the chosen child, `latency`
+    the table of its hidden size.
+    """
 
     folder: Path
     result: SearchResult
@@ -186,12 +190,11 @@ def _read_search(folder: Path) -> SearchRecord:
             raise ValueError(
                 f"'{folder / TABLE_NAME}' has a column {column} of {result.table[column].dtype}, not numbers."
             )
-    chosen, table = _read_json(folder / CHOSEN_NAME), folder / LATENCY_NAME
-    return SearchRecord(folder, result, chosen, LatencyTable.load(table) if table.is_file() else None)
+    return SearchRecord(folder, result, _read_json(folder / CHOSEN_NAME))
 
 
 def _complete(records: Records) -> None:
-    """What a search does not say itself: which child the demo chose, and the configuration of the chosen child."""
+    """Which child was chosen, perhaps by the demo, and what is known of it: its configuration, and latencies of its size."""
     demo = records.folder / DEMO_NAME
     found = _read_json(demo).get("search")
     if isinstance(found, Mapping) and isinstance(found.get("chosen"), Mapping):
@@ -208,6 +211,8 @@ def _complete(records: Records) -> None:
             )
         search.chosen["architecture"] = chosen
         search.config = _child_config(search, records)
+        if (latencies := search.folder / LATENCY_NAME).is_file():
+            search.latency = LatencyTables.load(latencies).of(chosen)
 
 
 def _demo_choice(chosen: Mapping[str, Any]) -> dict[str, Any]:

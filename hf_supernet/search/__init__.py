@@ -20,6 +20,7 @@ from .early_stopping import EarlyStopping
 from .evolutionary import EvolutionarySearch
 from .latency import LatencyTable
 from .latency_overhead import LatencyOverhead
+from .latency_tables import LatencyTables
 from .linas import LINASSearch
 from .nsga2 import NSGA2Search
 from .objectives import LOSS, FunctionObjective, Judgement, Objective, PopulationObjective, SupportsEvaluate, dev_loss
@@ -53,6 +54,7 @@ __all__ = [
     "LatencyOverhead",
     "LatencySettings",
     "LatencyTable",
+    "LatencyTables",
     "MultiplyAddCost",
     "NSGA2Search",
     "Objective",

@@ -30,6 +30,7 @@ from .early_stopping import EarlyStopping
 from .evolutionary import EvolutionarySearch
 from .genetic import GeneticSearch
 from .latency import LatencyTable
+from .latency_tables import LatencyTables
 from .linas import LINASSearch
 from .nsga2 import NSGA2Search
 from .objectives import LOSS, Objective, PopulationObjective, dev_loss
@@ -148,7 +149,8 @@ class SearchArguments:
     latency_num_children: int = field(
         default=24,
         metadata={
-            "help": "Whole children to measure too: what they take beyond their operators is fitted. 0 for none."
+            "help": "Whole children, of each hidden size, to measure too: what they take beyond their operators is fitted."
+            " 0 for none."
         },
     )
 
@@ -193,7 +195,7 @@ class SearchArguments:
         return config if self.operators is None else with_operators(config, self.operators)
 
     def known_costs(
-        self, config: SupernetBertConfig, max_seq_length: int, table: LatencyTable | None
+        self, config: SupernetBertConfig, max_seq_length: int, table: LatencyTable | LatencyTables | None
     ) -> dict[str, Objective]:
         """What is free to ask, by name: a column of the result each. The latency only where there is a table."""
         costs: list[Objective] = [ParameterCost(config), MultiplyAddCost(config, max_seq_length)]

@@ -13,7 +13,7 @@
 # limitations under the License.
 """Cost models: free objectives that are sums over the layers, so that architectures within a limit can be drawn."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from ..architecture import Architecture
 from ..constrained_sampling import CostTable
@@ -22,6 +22,7 @@ from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfi
 from ..search_space import SearchSpace
 from ..sized_costs import SizedCostTable
 from .latency import NANOSECONDS, LatencyTable
+from .latency_tables import LatencyTables
 from .objectives import Judgement, Objective
 
 
@@ -33,8 +34,8 @@ class AdditiveCost(Objective):
     Args:
         search_space ([`SearchSpace`]):
             The space.
-        table ([`CostTable`]):
-            The cost of each candidate, in whole numbers.
+        table ([`CostTable`] or [`SizedCostTable`]):
+            The cost of each candidate, in whole numbers; the latter where the hidden size is searched.
     """
 
     name: str
@@ -43,7 +44,7 @@ class AdditiveCost(Objective):
     scale: int = 1
     """How many whole numbers of the table are one unit of the cost."""
 
-    def __init__(self, search_space: SearchSpace, table: CostTable):
+    def __init__(self, search_space: SearchSpace, table: CostTable | SizedCostTable):
         super().__init__(self.name, "minimise", self.unit, "free")
         table.check(search_space)
         self.search_space = search_space
@@ -103,12 +104,12 @@ class MultiplyAddCost(AdditiveCost):
 
 class LatencyCost(AdditiveCost):
     """
-    The latency of a child in seconds, from a table that was measured.
+    The latency of a child in seconds, from what was measured.
 
     Args:
         config ([`SupernetBertConfig`]):
             The supernet's configuration.
-        latency_table ([`LatencyTable`] or `dict[int, LatencyTable]`):
+        latency_table ([`LatencyTable`] or [`LatencyTables`]):
             The table; where hidden sizes are searched, one for each of them.
 
     Raises:
@@ -119,31 +120,13 @@ class LatencyCost(AdditiveCost):
     unit = "s"
     scale = NANOSECONDS
 
-    def __init__(self, config: SupernetBertConfig, latency_table: LatencyTable | Mapping[int, LatencyTable]):
+    def __init__(self, config: SupernetBertConfig, latency_table: LatencyTable | LatencyTables):
+        latency_table.check_config(config)
         search_space = SearchSpace.from_config(config)
-        if isinstance(latency_table, LatencyTable):
-            latency_table.check_config(config)
-            table = latency_table.cost_table(search_space)
-        else:
-            table = _sized_table(config, search_space, latency_table)
-        super().__init__(search_space, table)
+        super().__init__(search_space, latency_table.cost_table(search_space))
 
     def format(self, value: float) -> str:
         return f"{1e3 * value:g} ms latency"
-
-
-def _sized_table(
-    config: SupernetBertConfig, search_space: SearchSpace, tables: Mapping[int, LatencyTable]
-) -> SizedCostTable:
-    if sorted(tables) != sorted(search_space.hidden_sizes):
-        raise ValueError(
-            f"There are latency tables for the hidden sizes {sorted(tables)}, and the supernet searches"
-            f" {sorted(search_space.hidden_sizes)}; it takes one for each."
-        )
-    for size, table in tables.items():
-        table.check_config(config.at_hidden_size(size))
-    operators = search_space.operator_space
-    return SizedCostTable.from_function(search_space, lambda size: tables[size].cost_table(operators))
 
 
 __all__ = ["AdditiveCost", "LatencyCost", "MultiplyAddCost", "ParameterCost"]

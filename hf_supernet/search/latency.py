@@ -13,12 +13,11 @@
 # limitations under the License.
 """LatencyTable: what each operator takes on the device at hand, measured once, and summed over an architecture."""
 
-import json
 import os
 import random
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
+from typing import Any
 
 from ..architecture import Architecture
 from ..constrained_sampling import CostTable
@@ -27,7 +26,16 @@ from ..models.searched_bert.configuration_searched_bert import Operator, Searche
 from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
 from ..path_counting import IDENTITY
 from ..search_space import SearchSpace
-from .latency_conditions import SIZES, check_equal, check_measurable, check_one_size, conditions_of, sizes_of
+from .latency_conditions import (
+    SIZES,
+    check_equal,
+    check_measurable,
+    check_one_size,
+    conditions_of,
+    more_samples,
+    sizes_of,
+)
+from .latency_files import read_latencies
 from .latency_measuring import measure_children, measure_operators
 from .latency_overhead import ChildSums, LatencyOverhead, check_num_children
 from .timing import LatencyMeasurement, LatencySettings, check_device, describe_device
@@ -166,10 +174,10 @@ class LatencyTable:
                 long was measured may differ.
         """
         check_equal("These latency tables do not go together", conditions_of(self), conditions_of(other))
-        operators = _more_samples(self.operators, other.operators)
-        base = _more_samples({"base": self.base}, {"base": other.base})["base"]
+        operators = more_samples(self.operators, other.operators)
+        base = more_samples({"base": self.base}, {"base": other.base})["base"]
         fits = [table.overhead.children if table.overhead else {} for table in (self, other)]
-        children = _more_samples(*({name: child.measured for name, child in fit.items()} for fit in fits))
+        children = more_samples(*({name: child.measured for name, child in fit.items()} for fit in fits))
         merged = LatencyTable(operators, base, self.sizes, self.settings, self.head, self.device)
         return merged._fitted(children) if children else merged
 
@@ -220,21 +228,37 @@ class LatencyTable:
         self.check_config(config)
         return measure_children(config, list(map(self._check, architectures)), self.settings, self.head, progress)
 
+    def to_dict(self) -> dict[str, Any]:
+        """For a file of JSON."""
+        return {
+            "unit": "seconds",
+            "device": self.device,
+            "settings": asdict(self.settings),
+            "sizes": self.sizes,
+            "head": self.head,
+            "base": asdict(self.base),
+            "operators": {str(operator): asdict(value) for operator, value in self.operators.items()},
+            "overhead": None if self.overhead is None else self.overhead.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "LatencyTable":
+        """What [`LatencyTable.to_dict`] made."""
+        if "tables" in values:
+            raise ValueError("it has tables of several hidden sizes: read it by `LatencyTables.load`")
+        return cls(
+            {Operator.from_string(name): LatencyMeasurement(**value) for name, value in values["operators"].items()},
+            LatencyMeasurement(**values["base"]),
+            {name: values["sizes"][name] for name in SIZES},
+            LatencySettings(**values["settings"]),
+            values["head"],
+            values["device"],
+            None if values["overhead"] is None else LatencyOverhead.from_dict(values["overhead"]),
+        )
+
     def save(self, path: str | os.PathLike) -> None:
         """Writes the table as JSON, atomically."""
-        write_json(
-            path,
-            {
-                "unit": "seconds",
-                "device": self.device,
-                "settings": asdict(self.settings),
-                "sizes": self.sizes,
-                "head": self.head,
-                "base": asdict(self.base),
-                "operators": {str(operator): asdict(value) for operator, value in self.operators.items()},
-                "overhead": None if self.overhead is None else self.overhead.to_dict(),
-            },
-        )
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "LatencyTable":
@@ -243,24 +267,9 @@ class LatencyTable:
 
         Raises:
             FileNotFoundError: where there is no such file.
-            ValueError: where it is no latency table.
+            ValueError: where it is no latency table, or has those of several hidden sizes.
         """
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(
-                {
-                    Operator.from_string(name): LatencyMeasurement(**value)
-                    for name, value in values["operators"].items()
-                },
-                LatencyMeasurement(**values["base"]),
-                {name: values["sizes"][name] for name in SIZES},
-                LatencySettings(**values["settings"]),
-                values["head"],
-                values["device"],
-                None if values["overhead"] is None else LatencyOverhead.from_dict(values["overhead"]),
-            )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"'{path}' is not a latency table, or a damaged one: {error!r}.") from error
+        return read_latencies(path, cls.from_dict)
 
     def _check(self, architecture: Architecture | str) -> Architecture:
         if isinstance(architecture, str):
@@ -290,12 +299,6 @@ class LatencyTable:
         if self.overhead is not None:
             seconds = self.overhead.factor * seconds + self.overhead.per_layer * (operator != IDENTITY)
         return round(seconds * NANOSECONDS)
-
-
-def _more_samples(one: dict, two: dict) -> dict:
-    """What is in one of the two, and of what is in both, the measurement with more samples."""
-    taken = {key: value for key, value in two.items() if key not in one or value.samples > one[key].samples}
-    return one | taken
 
 
 __all__ = ["LatencyTable"]

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What a latency table holds for: the model's sizes, the conditions and the machine, and whether two of them agree."""
+"""What a latency table holds for: the model's sizes, the conditions, the machine; and what two tables have in common."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -69,7 +69,7 @@ def check_one_size(config: SupernetBertConfig | SearchedBertConfig) -> None:
     if sizes := getattr(config, "hidden_sizes", None):
         raise ValueError(
             f"A latency table is of one hidden size, and this supernet searches {', '.join(map(str, sizes))}: make one"
-            " for each, with `config.at_hidden_size(size)`, and give all of them to `LatencyCost`."
+            " for each, by `LatencyTables.measure`."
         )
 
 
@@ -81,4 +81,18 @@ def check_equal(what: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -
         raise ValueError(f"{what}: they differ in {listed}. Measure under the same conditions.")
 
 
-__all__ = ["SIZES", "check_equal", "check_measurable", "check_one_size", "conditions_of", "sizes_of"]
+def more_samples(one: dict, two: dict) -> dict:
+    """What is in one of the two, and of what is in both, the measurement with more samples."""
+    taken = {key: value for key, value in two.items() if key not in one or value.samples > one[key].samples}
+    return one | taken
+
+
+__all__ = [
+    "SIZES",
+    "check_equal",
+    "check_measurable",
+    "check_one_size",
+    "conditions_of",
+    "more_samples",
+    "sizes_of",
+]

@@ -28,6 +28,7 @@ from ..architecture import Architecture
 from ..constrained_sampling import CostTable
 from ..files import replacing
 from ..search_space import SearchSpace
+from ..sized_costs import SizedCostTable
 from .cost_models import AdditiveCost
 from .indicators import hypervolume, non_dominated
 from .objectives import FunctionObjective
@@ -46,7 +47,7 @@ class TabulatedCost(AdditiveCost):
     Args:
         search_space ([`SearchSpace`]):
             The space.
-        table ([`CostTable`]):
+        table ([`CostTable`] or [`SizedCostTable`]):
             The cost of each candidate, in whole numbers.
         name (`str`):
             The name of its column.
@@ -56,7 +57,9 @@ class TabulatedCost(AdditiveCost):
             How many whole numbers of the table are one unit.
     """
 
-    def __init__(self, search_space: SearchSpace, table: CostTable, name: str, unit: str = "", scale: int = 1):
+    def __init__(
+        self, search_space: SearchSpace, table: CostTable | SizedCostTable, name: str, unit: str = "", scale: int = 1
+    ):
         self.name, self.unit, self.scale = name, unit, scale
         super().__init__(search_space, table)
 
@@ -97,8 +100,6 @@ class TabularBenchmark:
         costs: Sequence[AdditiveCost],
         info: Mapping[str, Any] | None = None,
     ):
-        if search_space.hidden_sizes:
-            raise ValueError("A tabular benchmark is of a space with one hidden size; this one has several.")
         names = [str(architecture) for architecture in search_space]
         if sorted(names) != sorted(table["architecture"]):
             raise ValueError(
@@ -196,8 +197,7 @@ class TabularBenchmark:
 
     def _description(self) -> dict[str, Any]:
         costs = {
-            cost.name: {"unit": cost.unit, "scale": cost.scale, "base": cost.table.base, "costs": cost.table.costs}
-            for cost in self.costs
+            cost.name: {"unit": cost.unit, "scale": cost.scale, **_describe_table(cost.table)} for cost in self.costs
         }
         return {"search_space": self.search_space.to_dict(), "costs": costs}
 
@@ -211,9 +211,20 @@ class TabularBenchmark:
         return iter(self.search_space)
 
 
+def _describe_table(table: CostTable | SizedCostTable) -> dict[str, Any]:
+    if isinstance(table, SizedCostTable):
+        return {"tables": list(map(_describe_table, table.tables))}
+    return {"base": table.base, "costs": table.costs}
+
+
+def _read_table(values: Mapping[str, Any]) -> CostTable | SizedCostTable:
+    if "tables" in values:
+        return SizedCostTable(tuple(map(_read_table, values["tables"])))
+    return CostTable(tuple(map(tuple, values["costs"])), values["base"])
+
+
 def _read_cost(space: SearchSpace, name: str, values: Mapping[str, Any]) -> TabulatedCost:
-    table = CostTable(tuple(map(tuple, values["costs"])), values["base"])
-    return TabulatedCost(space, table, name, values["unit"], values["scale"])
+    return TabulatedCost(space, _read_table(values), name, values["unit"], values["scale"])
 
 
 def _front_volume(table: pd.DataFrame, columns: Sequence[str], worst: np.ndarray) -> float:

@@ -49,7 +49,7 @@ def test_ratios_are_taken_within_a_turn(monkeypatch):
 def test_tables_predict_the_ratio_of_whole_classifiers(sizes, classifier):
     config = config_of(hidden_sizes=sizes)
     tables = measure_tables(config, SETTINGS, 6)
-    assert tables.keys() == set(sizes or []) | {24}
+    assert tables.tables.keys() == set(sizes or []) | {24}
     cost = cost_models(config, 8, tables)["latency"]
     reference = seconds_of(classifier)[0]
     space = SearchSpace.from_config(config)
@@ -63,7 +63,7 @@ def test_tables_predict_the_ratio_of_whole_classifiers(sizes, classifier):
 
 
 def test_too_few_children_for_a_fit(parameter_clock):
-    (table,) = measure_tables(config_of(feed_forward_sizes=[40]), SETTINGS, 3).values()
+    (table,) = measure_tables(config_of(feed_forward_sizes=[40]), SETTINGS, 3).tables.values()
     assert table.overhead is None
 
 

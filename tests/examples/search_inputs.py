@@ -26,8 +26,8 @@ from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
 WORDS = [f"{one}{two}" for one in "bdfgklmnprst" for two in "aeiou"]
 
 
-def save_supernet_and_text(folder: Path, num_hidden_layers: int, num_texts: int) -> SupernetBertConfig:
-    """Writes `supernet/` and `dev.csv`."""
+def save_supernet_and_text(folder: Path, num_hidden_layers: int, num_texts: int, **fields) -> SupernetBertConfig:
+    """Writes `supernet/` and `dev.csv`; `fields` are further ones of the configuration."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate([*special, *WORDS])})
     torch.manual_seed(0)
@@ -37,6 +37,7 @@ def save_supernet_and_text(folder: Path, num_hidden_layers: int, num_texts: int)
         num_hidden_layers=num_hidden_layers,
         candidate_operators=["attention-4", "feed_forward-37", "convolution-3", "identity"],
         max_position_embeddings=40,
+        **fields,
     )
     for part in (SupernetBertForMaskedLM(config), tokenizer):
         part.save_pretrained(folder / "supernet")

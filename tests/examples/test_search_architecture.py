@@ -27,7 +27,7 @@ from accelerate.state import AcceleratorState, GradientState
 from transformers import AutoModelForMaskedLM, BertTokenizer
 
 from hf_supernet import Operator, SupernetBertConfig, SupernetBertForMaskedLM
-from hf_supernet.search import LatencyTable, ParameterCost, SearchResult, describe_device
+from hf_supernet.search import LatencyTable, LatencyTables, ParameterCost, SearchResult, describe_device
 from hf_supernet.search.arguments import STRATEGIES
 
 from .search_inputs import save_supernet_and_text
@@ -130,6 +130,35 @@ def test_limits_are_kept_and_printed(inputs, finished, tmp_path, capsys):
     assert len(table) == 18 and (table["parameters"] <= parameters).all() and (table["latency"] <= latency).all()
     printed = capsys.readouterr().out
     assert "The best of 18 children" in printed and "latency (ms)" in printed
+
+
+def test_several_hidden_sizes(tmp_path):
+    """Measured, limited, exported and resumed, each child by the latencies of its hidden size."""
+    elastic = {"hidden_sizes": [32, 16], "weight_sharing": "sliced", "attention_head_size": 8}
+    save_supernet_and_text(tmp_path, num_hidden_layers=3, num_texts=60, **elastic)
+    inputs = {"supernet": str(tmp_path / "supernet"), "validation_file": str(tmp_path / "dev.csv")}
+    options = {"generations": 1, "latency_min_run_time": 0.002, "max_eval_samples": 6}
+    search_architecture.main(arguments(inputs, tmp_path / "first", **options))
+    tables = LatencyTables.load(tmp_path / "first" / "latency_table.json")
+    assert set(tables.tables) == {16, 32} and all(table.overhead for table in tables.tables.values())
+    table = SearchResult.load(tmp_path / "first").table
+    assert dict(zip(table["architecture"], table["latency"], strict=True)) == {
+        name: tables.latency(name) for name in table["architecture"]
+    }
+
+    limit = 1e3 * float(table["latency"].median())
+    options |= {"max_latency_ms": limit, "latency_table": tmp_path / "first" / "latency_table.json"}
+    search_architecture.main(arguments(inputs, tmp_path / "second", **options))
+    search_architecture.main(arguments(inputs, tmp_path / "second", **options | {"generations": 2}, resume=True))
+    found = SearchResult.load(tmp_path / "second").table
+    assert len(found) == 12 and (1e3 * found["latency"] <= limit + 1e-6).all()
+    chosen = json.loads((tmp_path / "second" / "chosen.json").read_text())["architecture"]
+    child = AutoModelForMaskedLM.from_pretrained(tmp_path / "second" / "child").eval()
+    assert chosen.startswith(f"H{child.config.hidden_size}:")
+    supernet = SupernetBertForMaskedLM.from_pretrained(inputs["supernet"]).eval()
+    input_ids = torch.randint(5, 60, (3, 11))
+    expected = supernet(input_ids=input_ids, architecture=chosen).logits
+    torch.testing.assert_close(child(input_ids=input_ids).logits, expected)
 
 
 def test_a_part_of_the_space_with_every_limit_and_early_stopping(inputs, finished, tmp_path):

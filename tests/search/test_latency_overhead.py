@@ -135,19 +135,3 @@ def test_tables_of_other_conditions_do_not_merge(config):
         match=r"do not go together: they differ in num_threads: 1 and 2; device's name: .* and 'another processor'\.",
     ):
         one.merged(two)
-
-
-def test_hidden_sizes_take_a_table_each():
-    config = tiny_config(hidden_sizes=[16, 32], weight_sharing="sliced", attention_head_size=8)
-    with pytest.raises(ValueError, match=r"of one hidden size, and this supernet searches 16, 32: make one for each"):
-        LatencyTable.measure(config, FAST)
-    small, large = (made_up_table(config.at_hidden_size(size), {"identity": size}) for size in (16, 32))
-    cost = LatencyCost(config, {16: small, 32: large})
-    assert cost(Architecture.from_string("H16:A4-I-I-C3-I-I")) == small.latency("A4-I-I-C3-I-I")
-    assert cost(Architecture.from_string("H32:A4-I-I-C3-I-I")) == large.latency("A4-I-I-C3-I-I") > small.latency("I")
-    with pytest.raises(ValueError, match=r"for the hidden sizes \[16\], and the supernet searches \[16, 32\]"):
-        LatencyCost(config, {16: small})
-    with pytest.raises(ValueError, match=r"measured for .*'hidden_size': 32"):
-        LatencyCost(config, {16: large, 32: small})
-    with pytest.raises(ValueError, match="another hidden size than this table, 16"):
-        small.latency("H32:A4-I-I-C3-I-I")

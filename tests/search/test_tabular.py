@@ -38,6 +38,7 @@ from hf_supernet.search_space import SearchSpace
 
 from .conftest import tiny_config
 from .test_latency import made_up_table
+from .test_latency_tables import made_up_tables
 
 
 def made_up_loss(architecture) -> float:
@@ -75,6 +76,22 @@ def test_what_is_saved_is_loaded(benchmark, tmp_path):
         assert loaded.loss(item) == benchmark.loss(item)
         for cost, other in zip(loaded.costs, benchmark.costs, strict=True):
             assert cost.name == other.name and cost(item) == other(item) and cost.unit == other.unit
+
+
+def test_hidden_sizes_have_costs_of_their_own(tmp_path):
+    config = tiny_config(
+        hidden_sizes=[16, 32], weight_sharing="sliced", attention_head_size=8, num_hidden_layers=2, vocab_size=11
+    )
+    space = SearchSpace.from_config(config)
+    costs = [ParameterCost(config), LatencyCost(config, made_up_tables(config))]
+    made = TabularBenchmark.build(space, {item: made_up_loss(item) for item in space}, costs)
+    made.save(tmp_path / "benchmark.parquet")
+    loaded = TabularBenchmark.load(tmp_path / "benchmark.parquet")
+    assert len(loaded) == 2 * 4**2 and loaded.search_space == space
+    pd.testing.assert_frame_equal(loaded.table, made.table, check_exact=True)
+    for cost, other in zip(loaded.costs, costs, strict=True):
+        assert cost.table == other.table and [cost(item) for item in space] == [other(item) for item in space]
+    assert loaded.cost("latency")(space.check("H16:A4-I")) < loaded.cost("latency")(space.check("H32:A4-I"))
 
 
 def test_columns_are_what_the_objectives_say(benchmark):
