@@ -20,7 +20,6 @@ from hf_supernet import Architecture
 from hf_supernet.search import LatencyCost, LatencyMeasurement, LatencySettings, LatencyTable, describe_device
 from hf_supernet.search.latency_overhead import ChildSums, LatencyOverhead
 
-from .conftest import tiny_config
 from .test_latency import FAST, made_up_table
 
 

@@ -103,7 +103,7 @@ def test_what_is_saved_is_loaded(clock, tmp_path):
     }
     assert list(loaded.tables) == SIZES and loaded.settings == FAST and loaded.device == tables.device
     assert [file.name for file in path.parent.iterdir()] == ["tables.json"]
-    with pytest.raises(ValueError, match="several hidden sizes: read it by `LatencyTables.load`"):
+    with pytest.raises(ValueError, match=r"several hidden sizes: read it by `LatencyTables\.load`"):
         LatencyTable.load(path)
 
 
