@@ -23,7 +23,8 @@ Search a trained supernet for the child of least dev loss within limits on param
 `search/` then holds every child that was evaluated (`result.parquet`, `search.json`), the measured latency of each
 operator (`latency_table.json`), plots (`pareto.png`, `search.png`), the child that was chosen (`chosen.json`) and its
 model (`child/`). A search that was killed goes on with `--resume`, and ends as it would have. With several processes
-(`accelerate launch`), they share the evaluation, and find what one finds.
+(`accelerate launch`), they share the evaluation, and find what one finds. With `--calibration_children`, losses are corrected by
+those of some children that were trained alone.
 The options can also come from one `.json` or `.yaml` file: `python examples/search_architecture.py options.yaml`.
 """
 
@@ -40,9 +41,11 @@ from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet.architecture import Architecture
 from hf_supernet.cards.citations import methods_of
 from hf_supernet.data import MaskingCollator, tokenize_corpus
 from hf_supernet.data.text_arguments import TextArguments
+from hf_supernet.evaluation.calibration import CalibratedEvaluator
 from hf_supernet.evaluation.distributed import DistributedEvaluator, DividedEvaluator
 from hf_supernet.evaluation.ray_evaluator import RayEvaluator, import_ray
 from hf_supernet.export import CardFacts, export_child
@@ -64,6 +67,7 @@ from hf_supernet.search import (
     search_settings,
 )
 from hf_supernet.search.arguments import SearchArguments
+from hf_supernet.search.children_alone import ChildrenAlone, read_children
 from hf_supernet.search.result import TABLE_NAME
 from hf_supernet.search.store import STORE_NAME
 from hf_supernet.splitting import SplitSupernet
@@ -213,6 +217,28 @@ def make_evaluator(
     return DistributedEvaluator(model, batches, accelerator.autocast)
 
 
+def measure_alone(
+    children: dict[Architecture, str], batches: list[dict[str, torch.Tensor]], accelerator: Accelerator
+) -> ChildrenAlone:
+    """The losses of the children that were trained alone: measured by one process, the same for all."""
+    alone = None
+    if accelerator.is_main_process:
+        alone = ChildrenAlone.measure(children, batches, accelerator.device, accelerator.autocast)
+    return from_main_process(alone)
+
+
+def calibrated(alone: ChildrenAlone, evaluator: DividedEvaluator) -> tuple[CalibratedEvaluator, dict[str, Any]]:
+    """The evaluator of calibrated losses, and what the record of the search says of them."""
+    calibration = alone.calibrate(evaluator)
+    worths = ", ".join(f"{code} {worth:+.4f}" for code, worth in calibration.worths.items())
+    logger.info(
+        f"Losses are calibrated by {len(alone.losses)} children trained alone; one operator more adds, in nats per label,"
+        f" besides what the supernet says: {worths or 'nothing'}"
+    )
+    losses = {str(architecture): loss for architecture, loss in alone.losses.items()}
+    return CalibratedEvaluator(evaluator, calibration), {"losses_alone": losses, "worths": calibration.worths}
+
+
 def from_main_process(value: Any) -> Any:
     return broadcast_object_list([value])[0]
 
@@ -251,12 +277,21 @@ def choose(result: SearchResult, choice: str) -> pd.Series:
     return result.knee() if choice == "knee" else result.row(choice)
 
 
-def describe_chosen(best: pd.Series, tables: LatencyTables, config: SupernetBertConfig) -> dict[str, Any]:
+def num_calibration_children(result: SearchResult) -> int | None:
+    """How many children trained alone the losses are calibrated by; `None` where they are the supernet's."""
+    calibration = result.info.get("calibration")
+    return calibration and len(calibration["losses_alone"])
+
+
+def describe_chosen(
+    result: SearchResult, best: pd.Series, tables: LatencyTables, config: SupernetBertConfig
+) -> dict[str, Any]:
     """The chosen child's figures; its latency is measured again, as a whole, beside what was predicted."""
     settings = tables.settings
     chosen = {
         "architecture": best["architecture"],
         "loss": float(best["loss"]),
+        "calibration_children": num_calibration_children(result),
         "parameters": int(best["parameters"]),
         "multiply_adds": int(best["multiply_adds"]),
         "latency_predicted": float(best["latency"]),
@@ -288,13 +323,14 @@ def card_facts(
     result: SearchResult, chosen: dict[str, Any], tables: LatencyTables, args: SearchArguments
 ) -> CardFacts:
     """What the child's card says of the search and of its supernet."""
-    measured = chosen["latency_measured"]
+    measured, number = chosen["latency_measured"], chosen["calibration_children"]
+    correction = "" if number is None else f", calibrated by {number} children trained alone"
     return CardFacts(
         search={
             "supernet": f"`{public_name(result.info['supernet'])}`",
             "strategy": f"{args.strategy}, {len(result)} children evaluated",
             "limits": args.describe_limits(),
-            "dev loss with the supernet's weights": f"{chosen['loss']:.4f}",
+            f"dev loss with the supernet's weights{correction}": f"{chosen['loss']:.4f}",
         },
         latency={
             "device": f"{chosen['latency_device']}, {chosen['latency_conditions']}",
@@ -314,7 +350,7 @@ def write_outputs(
     search_args: SearchArguments,
 ) -> dict[str, Any]:
     output_dir = Path(search_args.output_dir)
-    chosen = describe_chosen(choose(result, search_args.choose), tables, model.config)
+    chosen = describe_chosen(result, choose(result, search_args.choose), tables, model.config)
     plot_pareto(result, output_dir / "pareto.png", chosen["architecture"])
     plot_search(result, output_dir / "search.png")
     facts = card_facts(result, chosen, tables, search_args)
@@ -333,7 +369,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     check_ray(search_args, accelerator)
 
     # What can be wrong is checked in the order of what it takes to check it, and nothing is written before.
-    config = search_args.restricted(load_supernet_config(model_args))
+    whole_config = load_supernet_config(model_args)
+    children = search_args.calibration_children and read_children(search_args.calibration_children, whole_config)
+    config = search_args.restricted(whole_config)
     settings = search_args.latency_settings(data_args.max_seq_length, str(accelerator.device))
     tables = find_latency_tables(search_args, config, accelerator)
     if tables is None:
@@ -346,6 +384,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     model = load_supernet(model_args).to(accelerator.device)
     with accelerator.main_process_first():
         batches = load_dev_batches(data_args, tokenizer)
+    alone = measure_alone(children, batches, accelerator) if children else None
     if tables is None:
         tables = measure_latencies(settings, config, search_args.latency_num_children, accelerator)
     costs = search_args.known_costs(config, data_args.max_seq_length, tables)
@@ -355,6 +394,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
     }
     evaluator = make_evaluator(model, batches, search_args, accelerator)
+    info = {}
+    if alone is not None:
+        evaluator, info["calibration"] = calibrated(alone, evaluator)
+        fingerprints["calibration"] = alone.fingerprint
     objectives = [search_args.make_loss(evaluator, fingerprints, costs), *costs.values()]
     store = open_store(search_args, search_settings(strategy, objectives), accelerator)
     if accelerator.is_main_process:
@@ -363,7 +406,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     logger.info(f"The search space: {strategy.search_space}")
     supernet_settings = find_settings(model_args.supernet, strategy.search_space, **model_args.hub_options())
     supernet_settings.pop("search_space", None)  # the strategy's settings have its fingerprint
-    info = {
+    info |= {
         "supernet": model_args.supernet,
         "supernet_settings": supernet_settings,
         "num_processes": accelerator.num_processes,

@@ -19,6 +19,7 @@ children trained alone, and by how much less depends on the kind of the operator
 children with the same operators in any order, so that a handful of children trained alone shows it.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -79,10 +80,7 @@ class Calibration:
     """
 
     def __init__(self, architectures: Sequence[Architecture], scores: Sequence[float], losses: Sequence[float]):
-        if len(architectures) < 3:
-            raise ValueError(
-                f"A calibration needs 3 children trained alone, better 6 or more; got {len(architectures)}."
-            )
+        check_number(len(architectures))
         scores, losses = _checked(architectures, scores=scores, losses=losses)
         self._hidden_size = architectures[0].hidden_size
         self._num_layers = len(architectures[0])
@@ -149,11 +147,27 @@ class CalibratedEvaluator:
         self.calibration = calibration
 
     def evaluate(self, architectures: Sequence[Architecture]) -> dict[Architecture, float]:
-        """The losses of children as they would be alone, as far as it can be said, in nats per label."""
-        architectures = list(dict.fromkeys(architectures))
-        scores = self.evaluator.evaluate(architectures)
-        corrected = self.calibration.predict(architectures, [scores[item] for item in architectures])
-        return dict(zip(architectures, map(float, corrected), strict=True))
+        """
+        The losses of children as they would be alone, as far as it can be said, in nats per label. What is not finite
+        through the supernet stays as it is, a failure of that child and not of all.
+        """
+        scores = dict(self.evaluator.evaluate(list(dict.fromkeys(architectures))))
+        finite = [item for item, score in scores.items() if math.isfinite(score)]
+        if finite:
+            corrected = self.calibration.predict(finite, [scores[item] for item in finite])
+            scores.update(zip(finite, map(float, corrected), strict=True))
+        return scores
+
+
+def check_number(num_children: int) -> None:
+    """
+    Checks that there are enough children for a [`Calibration`].
+
+    Raises:
+        ValueError: for fewer than 3.
+    """
+    if num_children < 3:
+        raise ValueError(f"A calibration needs 3 children trained alone, better 6 or more; got {num_children}.")
 
 
 def choose_children(candidates: Sequence[Architecture], number: int, seed: int = 0) -> list[Architecture]:
@@ -234,4 +248,4 @@ def _checked(architectures: Sequence[Architecture], **lists: Sequence[float]) ->
     return found
 
 
-__all__ = ["CalibratedEvaluator", "Calibration", "choose_children", "operator_counts"]
+__all__ = ["CalibratedEvaluator", "Calibration", "check_number", "choose_children", "operator_counts"]

@@ -39,7 +39,7 @@ _COLUMNS = {
     "multiply_adds": ("multiply-adds (M)", "{:,.1f}", 1e-6, "multiply-adds of one sequence"),
     "latency": ("latency (ms)", "{:.2f}", 1e3, "predicted latency in seconds: the sum over the operators"),
 }
-_FINGERPRINTS = ("search_space", "supernet", "dev_data")
+_FINGERPRINTS = ("search_space", "supernet", "dev_data", "calibration")
 """Settings that say whether two searches had the same, not what it was."""
 
 
@@ -105,7 +105,8 @@ def search_section(result: SearchResult, repo_id: str) -> str:
     """What the card of a supernet in `repo_id` says of a search that is published with it, in `search/`."""
     best = result.ranked().dropna(subset="loss").head(1)
     found = "".join(
-        f" The least loss, {row['loss']:.4f}, is that of `{row['architecture']}`." for _, row in best.iterrows()
+        f" The least loss, {row['loss']:.4f}{_correction(result)}, is that of `{row['architecture']}`."
+        for _, row in best.iterrows()
     )
     return (
         f"## Search\n\nThe folder [`search`](./tree/main/search) has a search: {len(result):,} children, evaluated with"
@@ -133,13 +134,20 @@ def _column_meanings(result: SearchResult) -> dict[str, str]:
         **{name: meaning for name, (_, _, _, meaning) in _COLUMNS.items()},
         "generation": "when it was evaluated, from 0",
     }
+    meanings["loss"] += _correction(result)
     return {column: meanings.get(column, "") for column in result.table}
+
+
+def _correction(result: SearchResult) -> str:
+    calibration = result.info.get("calibration")
+    return "" if calibration is None else f", calibrated by {len(calibration['losses_alone'])} children trained alone"
 
 
 def _chosen_rows(chosen: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "architecture": "`{}`",
         "loss": "{:.4f}",
+        "calibration_children": "{}",
         "parameters": "{:,}",
         "multiply_adds": "{:,}",
         "latency_predicted": "{:.2f} ms",
@@ -149,6 +157,7 @@ def _chosen_rows(chosen: Mapping[str, Any]) -> dict[str, str]:
     }
     labels = {
         "loss": "dev loss",
+        "calibration_children": "children trained alone that calibrate it",
         "multiply_adds": "multiply-adds",
         "latency_predicted": "latency, predicted from its operators",
         "latency_measured": "latency, measured as a whole",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..architecture import to_operator
-from ..evaluation.evaluator import Evaluator
+from ..evaluation.calibration import check_number
 from ..models.supernet_bert.configuration_supernet_bert import SupernetBertConfig
 from ..search_space import SearchSpace
 from ..spelling import did_you_mean
@@ -33,7 +33,7 @@ from .latency import LatencyTable
 from .latency_tables import LatencyTables
 from .linas import LINASSearch
 from .nsga2 import NSGA2Search
-from .objectives import LOSS, Objective, PopulationObjective, dev_loss
+from .objectives import LOSS, Objective, PopulationObjective, SupportsEvaluate, dev_loss
 from .peak_memory import PeakMemory
 from .progressive import ProgressiveSearch
 from .random_search import RandomSearch
@@ -123,6 +123,13 @@ class SearchArguments:
             " nobody beats on all of the dev text. By default none is stopped."
         },
     )
+    calibration_children: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Folders of 3 children of this supernet or more, better 6, that were trained alone: the search"
+            " minimises losses that are corrected by theirs."
+        },
+    )
     ray_workers: int = field(
         default=0,
         metadata={
@@ -177,6 +184,13 @@ class SearchArguments:
                     "`early_stopping_risk` stops children whose loss is greater, and loss is none of the `objectives`"
                     f" {', '.join(self.objectives)}."
                 )
+        if self.calibration_children is not None:
+            check_number(len(self.calibration_children))
+            if self.early_stopping_risk is not None:
+                raise ValueError(
+                    "`early_stopping_risk` compares losses that are not corrected yet, so that it could stop the best child of"
+                    " a search with `calibration_children`: leave out one or the other."
+                )
 
     def latency_settings(self, max_seq_length: int, device: str) -> LatencySettings:
         """The conditions of a measurement, on `device` by default."""
@@ -223,7 +237,7 @@ class SearchArguments:
         return strategy(space, constraints, self.population_size, self.seed, objectives, **options)
 
     def make_loss(
-        self, evaluator: Evaluator, depends_on: Mapping[str, str], costs: Mapping[str, Objective]
+        self, evaluator: SupportsEvaluate, depends_on: Mapping[str, str], costs: Mapping[str, Objective]
     ) -> PopulationObjective:
         """The dev loss, with early stopping where that is wanted."""
         if self.early_stopping_risk is None:

@@ -95,6 +95,22 @@ def test_an_operator_that_no_child_trained_alone_has_is_worth_what_the_supernet_
     assert second - first == pytest.approx(0.1)
 
 
+def test_a_child_without_a_loss_fails_alone():
+    few = children(8)
+    scores, losses = flattened(few, WORTHS)
+    calibration = Calibration(few, scores, losses)
+    of = dict(zip(few, scores, strict=True)) | {few[2]: float("nan"), few[5]: float("inf")}
+
+    class Through:
+        def evaluate(self, architectures):
+            return {child: of[child] for child in architectures}
+
+    found = CalibratedEvaluator(Through(), calibration).evaluate(few)
+    assert list(found) == few and np.isnan(found[few[2]]) and found[few[5]] == np.inf
+    assert found[few[0]] == calibration.predict(few[:1], scores[:1])[0]
+    assert list(CalibratedEvaluator(Through(), calibration).evaluate([few[5]]).values()) == [np.inf]
+
+
 def test_chosen_children_tell_more_than_most_drawn_at_random():
     candidates = children(80)
 

@@ -20,15 +20,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState
 from transformers import AutoModelForMaskedLM, BertTokenizer
 
-from hf_supernet import Operator, SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet import Architecture, Operator, SupernetBertConfig, SupernetBertForMaskedLM
+from hf_supernet.evaluation import Evaluator
+from hf_supernet.evaluation.calibration import Calibration
 from hf_supernet.search import LatencyTable, LatencyTables, ParameterCost, SearchResult, describe_device
 from hf_supernet.search.arguments import STRATEGIES
+from hf_supernet.search.children_alone import loss_alone
 
 from .search_inputs import save_supernet_and_text
 
@@ -183,6 +187,61 @@ def test_a_part_of_the_space_with_every_limit_and_early_stopping(inputs, finishe
     assert settings["early_stopping"] == "first_batches 4, risk 0.2, seed 0, beside peak_memory"
     card = (tmp_path / "search" / "child" / "README.md").read_text()
     assert "peak memory in MiB at most 0.08" in card
+
+
+@pytest.fixture(scope="session")
+def children_alone(inputs, tmp_path_factory) -> list[str]:
+    """Folders of four children, with the weights of a supernet of their own."""
+    folder = tmp_path_factory.mktemp("children")
+    torch.manual_seed(1)
+    untrained = SupernetBertForMaskedLM(SupernetBertConfig.from_pretrained(inputs["supernet"]))
+    for path in ("A4-A4-F37-C3-A4", "I-I-C3-I-I", "F37-F37-I-F37-A4", "C3-C3-C3-A4-I"):
+        untrained.extract_child(path).save_pretrained(folder / path)
+    return sorted(map(str, folder.iterdir()))
+
+
+def test_losses_calibrated_by_children_trained_alone(inputs, finished, children_alone, tmp_path, monkeypatch):
+    """As the calibration corrects the supernet's; resumed too, and apart from others in one store."""
+    loaded, load = [], search_architecture.load_dev_batches
+    monkeypatch.setattr(
+        search_architecture, "load_dev_batches", lambda *given: loaded.append(load(*given)) or loaded[-1]
+    )
+    options = {"latency_table": finished / "latency_table.json", "strategy": "random"}
+    calibrated = ["--calibration_children", *children_alone]
+    search_architecture.main([*arguments(inputs, tmp_path / "search", **options, generations=1), *calibrated])
+    _states_reset()
+    resumed = arguments(inputs, tmp_path / "search", **options, generations=2, resume=True)
+    with pytest.raises(ValueError, match=r"saved search has `calibration` '\w+', this one None"):
+        search_architecture.main(resumed)
+    _states_reset()
+    chosen = search_architecture.main([*resumed, *calibrated])
+    _states_reset()
+    (tmp_path / "raw").mkdir()
+    shutil.copy(tmp_path / "search" / "evaluations.sqlite", tmp_path / "raw")
+    search_architecture.main(arguments(inputs, tmp_path / "raw", **options, generations=2))
+
+    result, through = SearchResult.load(tmp_path / "search"), SearchResult.load(tmp_path / "raw").table
+    paths = [Path(folder).name for folder in children_alone]
+    losses = [loss_alone(AutoModelForMaskedLM.from_pretrained(folder), loaded[0]) for folder in children_alone]
+    assert result.info["calibration"]["losses_alone"] == dict(zip(paths, losses, strict=True))
+    scores = Evaluator(SupernetBertForMaskedLM.from_pretrained(inputs["supernet"]), loaded[0]).evaluate(paths)
+    calibration = Calibration(list(scores), list(scores.values()), losses)
+    assert result.info["calibration"]["worths"] == pytest.approx(calibration.worths)
+    assert len(through) == 12 and result.table["architecture"].equals(through["architecture"])
+    architectures = [Architecture.from_string(path) for path in through["architecture"]]
+    expected = calibration.predict(architectures, through["loss"])
+    assert result.table["loss"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    assert not np.allclose(expected, through["loss"], atol=1e-4)
+    assert chosen["loss"] == result.best()["loss"] and chosen["calibration_children"] == 4
+    card = (tmp_path / "search" / "child" / "README.md").read_text()
+    assert f"with the supernet's weights, calibrated by 4 children trained alone | {chosen['loss']:.4f} |" in card
+
+
+def test_children_of_a_calibration_are_read_before_anything_is_loaded(inputs, children_alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_architecture, "load_supernet", lambda *_: pytest.fail("loaded"))
+    argv = arguments(inputs, tmp_path / "search")
+    with pytest.raises(ValueError, match=r"supernet' is a 'supernet-bert' model, not a child of a supernet"):
+        search_architecture.main([*argv, "--calibration_children", *children_alone, inputs["supernet"]])
 
 
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))

@@ -37,7 +37,7 @@ from hf_supernet.export import (
     publish_search_result,
     publish_supernet,
 )
-from hf_supernet.export.search_card import search_card
+from hf_supernet.export.search_card import search_card, search_section
 from hf_supernet.models.searched_bert.modeling_searched_bert import AUTO_MAP
 from hf_supernet.search import SearchResult
 from hf_supernet.training.card import SupernetFacts, supernet_card_text
@@ -305,6 +305,16 @@ def test_the_output_folder_of_a_training(supernet, hub, tmp_path):
     (tmp_path / "run" / "supernet_settings.json").write_text('{"sampler": "as it was saved"}')
     publish_supernet(tmp_path / "run", "user/net")
     assert json.loads(read(hub, "user/net", "supernet_settings.json")) == {"sampler": "as it was saved"}
+
+
+def test_a_search_says_that_its_losses_are_calibrated(result):
+    calibration = {"losses_alone": {"A4-A4-C3": 3.0, "A4-F37-F37": 2.5, "A4-C3-I": 3.1}, "worths": {"A4": -0.1}}
+    calibrated = SearchResult(result.table, {**result.info, "calibration": calibration})
+    card = str(search_card(calibrated, "user/search", chosen={"loss": 2.5, "calibration_children": 3}))
+    assert "share in the supernet, calibrated by 3 children trained alone" in card
+    assert "| dev loss | 2.5000 |\n| children trained alone that calibrate it | 3 |" in card
+    assert "2.5000, calibrated by 3 children trained alone, is that of" in search_section(calibrated, "user/net")
+    assert "calibrate" not in str(search_card(result, "user/search")) + search_section(result, "user/net")
 
 
 def test_a_search(result, hub, tmp_path):

@@ -86,6 +86,11 @@ def test_options_go_where_they_belong():
         ),
         ({"early_stopping_risk": 1.0}, "`risk` must lie between 0 and 1, got 1.0"),
         ({"early_stopping_risk": 0.1, "objectives": ["latency"]}, "loss is none of the `objectives` latency"),
+        ({"calibration_children": ["a", "b"]}, "needs 3 children trained alone, better 6 or more; got 2"),
+        (
+            {"calibration_children": ["a", "b", "c"], "early_stopping_risk": 0.1},
+            "`early_stopping_risk` compares losses that are not corrected yet, .*: leave out one or the other",
+        ),
         ({"ray_workers": -1}, "`ray_workers` is a number of workers, 0 for none; got -1"),
         ({"max_peak_memory_mib": 0.0}, "`max_peak_memory_mib` must be a positive number, got 0.0"),
         ({"objectives": ["memory"]}, "some of loss, parameters, multiply_adds, latency, peak_memory; got memory"),
