@@ -55,6 +55,10 @@ class Command:
     options: tuple[str, ...] = ()
 
 
+_LOOP = ("for", "done")
+"""What begins the lines around the commands of a loop."""
+
+
 def read_blocks(path: Path) -> list[Block]:
     """All blocks of a Markdown file."""
     text = path.read_text(encoding="utf-8")
@@ -79,7 +83,9 @@ def read_commands(blocks: list[Block]) -> dict[Block, list[Command]]:
         if block.language == "bash":
             lines = block.text.replace("\\\n", " ").splitlines()
             words = [shlex.split(line, comments=True) for line in lines]
-            commands[block] = [_read_command(line, first_options, block.place) for line in words if line]
+            commands[block] = [
+                _read_command(line, first_options, block.place) for line in words if line and line[0] not in _LOOP
+            ]
     return commands
 
 

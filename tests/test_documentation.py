@@ -22,9 +22,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, BertTokenizer
 
 from hf_supernet import SearchSpace, SupernetBertConfig
+from hf_supernet.search.children_alone import read_children
 from hf_supernet.training import SupernetTrainingArguments
 
 from .documentation import (
@@ -37,6 +38,7 @@ from .documentation import (
     read_commands,
     text_of,
 )
+from .examples.search_inputs import save_supernet_and_text
 from .required import library
 
 
@@ -121,7 +123,7 @@ def test_every_block_is_tested():
     assert {block.language for block in BLOCKS} == {"bash", "python", "yaml"}
     headings = {language: [b.heading for b in BLOCKS if b.language == language] for language in ("python", "yaml")}
     assert headings == {
-        "python": ["ONNX: `export_onnx.py`"],
+        "python": ["With a few children trained alone", "ONNX: `export_onnx.py`"],
         "yaml": ["The whole of GLUE: `run_glue_benchmark.py`"],
     }
 
@@ -161,9 +163,23 @@ def test_onnx_as_described():
         part.save_pretrained("path/to/sst2-child")
     rows = pd.DataFrame({"sentence": ["a great film", "a bore"], "label": [1, 0]})
     rows.to_parquet("glue/sst2/validation.parquet")
-    snippet = next(block for block in BLOCKS if block.language == "python")
+    snippet = next(block for block in BLOCKS if block.language == "python" and "ONNX" in block.heading)
     command = next(command for command in COMMANDS if "sst2-onnx" in command.options)
     import_script(command.script).main(list(command.options))
     names = {}
     exec(compile(snippet.text, snippet.place, "exec"), names)
     assert names["logits"].shape == (2, 2)
+
+
+def test_children_to_train_alone_as_described(tmp_path, monkeypatch):
+    """The snippet writes what the commands behind it read."""
+    monkeypatch.chdir(tmp_path)
+    config = save_supernet_and_text(tmp_path, num_hidden_layers=4, num_texts=1)
+    snippet = next(block for block in BLOCKS if block.language == "python" and "alone" in block.heading)
+    exec(compile(snippet.text, snippet.place, "exec"), {})
+    folders = [f"children/start-{number}" for number in range(6)]
+    commands = [command for command in COMMANDS if "children/start-$number" in command.options]
+    assert [Path(folder) for folder in folders] == sorted(Path("children").iterdir()) and len(commands) == 1
+    assert len(read_children(folders, config)) == 6
+    child = import_script(commands[0].script).load_child(folders[0], max_seq_length=16)
+    assert len(AutoTokenizer.from_pretrained(folders[0])) == child.config.vocab_size
