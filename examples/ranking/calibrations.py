@@ -49,8 +49,9 @@ def calibration_lines(report) -> list[str]:
     lines = ["### What an operator is worth, alone and through a supernet", "", *worth_table(report), ""]
     lines += [
         "By how much one more of an operator, in place of an identity, changes the dev loss: least squares on the numbers of"
-        " operators, ± the standard deviation over seeds. The last column: the share of the variance of the supernet's error (its"
-        " loss of a child, less that alone) that these numbers explain.",
+        " operators, ± the standard deviation over seeds. Explained: the share of the variance of the supernet's error (its"
+        " loss of a child, less that alone) that these numbers explain; and of what is left of the losses alone after the straight line"
+        " through the supernet's that fits them best, since losses that are only drawn together cost no rank.",
         "",
     ]
     if len(table := calibration_table(report)) <= 2:
@@ -70,7 +71,7 @@ def _words(report) -> str:
         f" children trained alone with one seed, which take {alone:.0f} s of the processor each{times}. It is judged on all other"
         f" children, which the columns 'before' are of too. Means over {DRAWS} choices of the children, each out of another half of"
         " all; ± is the standard deviation over these choices, intervals are means of the intervals for other seeds and other"
-        " children. The first row of each number knows the same children and no supernet."
+        " children; the choice of the six or twelve is not in them. The first row of each number knows the same children and no supernet."
     )
 
 
@@ -83,14 +84,15 @@ def worth_table(report) -> list[str]:
     children = _children(truth)
     operators = sorted({operator.code for child in children for operator in child if operator.kind != "identity"})
     design = np.column_stack([np.ones(len(children)), operator_counts(children, operators)])
-    rows = [["trained alone", "", *_worths(design, truth.losses.T), ""]]
+    rows = [["trained alone", "", *_worths(design, truth.losses.T), "", ""]]
     for prediction in _trained(report):
-        error = prediction.scores.mean(axis=0) - truth.scores
-        explained = 1 - np.var(error - design @ _fit(design, error)) / np.var(error)
-        rows.append([*names(report, prediction)[:2], *_worths(design, prediction.scores), f"{explained:.0%}"])
-    return markdown_table(
-        ["method", "budget", *operators, "of the supernet's error, numbers of operators explain"], rows
-    )
+        scores = prediction.scores.mean(axis=0)
+        line = np.column_stack([np.ones(len(scores)), scores])
+        errors = (scores - truth.scores, truth.scores - line @ _fit(line, truth.scores))
+        explained = [f"{1 - np.var(error - design @ _fit(design, error)) / np.var(error):.0%}" for error in errors]
+        rows.append([*names(report, prediction)[:2], *_worths(design, prediction.scores), *explained])
+    head = ["explained of the supernet's error", "after a straight line"]
+    return markdown_table(["method", "budget", *operators, *head], rows)
 
 
 def calibration_table(report) -> list[str]:

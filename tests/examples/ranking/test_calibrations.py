@@ -50,7 +50,9 @@ def test_worths_are_those_that_the_results_are_made_of(scripts, results):
     for cells, factor in ((alone, 1), (through, 1 / 4)):
         found = [float(cell.split(" ±")[0]) for cell in cells.split(" | ")[2:5]]
         assert found == pytest.approx(factor * WORTHS, abs=0.04)
-    assert through.rstrip(" |").endswith("100%")
+    # The error is that of the numbers alone. A straight line takes a part of it away, since they are most of the losses too.
+    whole, rest = (int(cell.strip(" %")) for cell in through.split("|")[-3:-1])
+    assert whole >= 99 and 0 < rest < whole
 
 
 def test_a_calibration_ranks_the_others_better_and_knows_none_of_their_losses(scripts, results):
