@@ -24,7 +24,7 @@ from hf_supernet.report import find_records, write_report
 from hf_supernet.report.__main__ import main
 from hf_supernet.report.sections import build_sections, format_cell
 from hf_supernet.samplers import make_sampler
-from hf_supernet.search import LatencyMeasurement, LatencySettings, LatencyTable, SearchResult
+from hf_supernet.search import LatencyMeasurement, LatencySettings, LatencyTable, LatencyTables, SearchResult
 from hf_supernet.training.settings import supernet_settings
 
 from .browser import Browser
@@ -141,6 +141,21 @@ def test_the_chosen_child_has_its_costs(run):
     assert layers["parameters"].tolist() == [4 * (32 * 32 + 32) + 64, 2 * 32 * 37 + 37 + 32 + 64, 0]
     assert layers["multiply-adds (16 tokens)"].tolist() == [4 * 16 * 32 * 32 + 2 * 16 * 16 * 32, 2 * 16 * 32 * 37, 0]
     assert layers["latency (ms)"].tolist() == [0.5, 0.5, 0.5]
+
+
+def test_latencies_are_those_of_the_hidden_size_of_the_chosen_child(tmp_path):
+    folder = make_search(tmp_path / "search", {"architecture": f"H16:{CHOSEN}"})
+    result = SearchResult.load(folder)
+    result.table["architecture"] = "H16:" + result.table["architecture"]
+    result.save(folder)
+    large, small = (LatencyTable.load(folder / "latency_table.json") for _ in range(2))
+    small.sizes["hidden_size"] = 16
+    small.operators = {operator: LatencyMeasurement(0.0003, 0.0001, 7) for operator in small.operators}
+    LatencyTables([large, small]).save(folder / "latency_table.json")
+    sections = {section.title: section for section in build_sections(find_records(folder))}
+    assert sections["Chosen child"].tables[0].rows["latency (ms)"].tolist() == pytest.approx([0.3, 0.3, 0.3])
+    measured = sections["Latency of the chosen child"].tables[0].rows
+    assert set(measured["median (ms)"][1:].round(6)) == {0.3}
 
 
 def test_all_architectures_are_drawn_anew_where_that_gives_what_was_logged(tmp_path):

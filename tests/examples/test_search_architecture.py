@@ -149,11 +149,15 @@ def test_several_hidden_sizes(tmp_path):
     assert dict(zip(table["architecture"], table["latency"], strict=True)) == {
         name: tables.latency(name) for name in table["architecture"]
     }
+    assert {name.partition(":")[0] for name in table["architecture"]} == {"H16", "H32"}
 
     limit = 1e3 * float(table["latency"].median())
     options |= {"max_latency_ms": limit, "latency_table": tmp_path / "first" / "latency_table.json"}
     search_architecture.main(arguments(inputs, tmp_path / "second", **options))
-    search_architecture.main(arguments(inputs, tmp_path / "second", **options | {"generations": 2}, resume=True))
+    options |= {"generations": 2, "latency_table": None}  # it has a table of its own
+    search_architecture.main(arguments(inputs, tmp_path / "second", **options, resume=True))
+    written = [(tmp_path / name / "latency_table.json").read_bytes() for name in ("first", "second")]
+    assert written[0] == written[1]
     found = SearchResult.load(tmp_path / "second").table
     assert len(found) == 12 and (1e3 * found["latency"] <= limit + 1e-6).all()
     chosen = json.loads((tmp_path / "second" / "chosen.json").read_text())["architecture"]
@@ -163,6 +167,11 @@ def test_several_hidden_sizes(tmp_path):
     input_ids = torch.randint(5, 60, (3, 11))
     expected = supernet(input_ids=input_ids, architecture=chosen).logits
     torch.testing.assert_close(child(input_ids=input_ids).logits, expected)
+
+    tables.tables[32].save(tmp_path / "of_32.json")
+    options["latency_table"] = tmp_path / "of_32.json"
+    with pytest.raises(ValueError, match="tables of the hidden sizes 32, and the supernet has 32, 16"):
+        search_architecture.main(arguments(inputs, tmp_path / "third", **options))
 
 
 def test_a_part_of_the_space_with_every_limit_and_early_stopping(inputs, finished, tmp_path):
