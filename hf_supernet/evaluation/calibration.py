@@ -44,8 +44,9 @@ class Calibration:
     What a few children trained alone say of a supernet's losses.
 
     The difference between a child's loss alone and its loss through the supernet is fitted by ridge regression on how often each
-    operator is in it, wherever that is. With few children, or where operators explain nothing, it changes little of the
-    supernet's ranking. It is ours, found with the benchmark in `examples/ranking`, whose README says what it is worth there.
+    operator is in it, wherever that is. Where operators explain nothing, it changes little of the supernet's ranking; with few
+    children it can also make a pick worse that was good before. It is ours, found with the benchmark in `examples/ranking`, whose
+    README says what it is worth there.
 
     Args:
         architectures (`Sequence[Architecture]` of length `num_children`, at least 3):
@@ -179,7 +180,7 @@ def choose_children(candidates: Sequence[Architecture], number: int, seed: int =
 
     Args:
         candidates (`Sequence[Architecture]`):
-            What to choose from: some hundreds from `SearchSpace.sample`, for example.
+            What to choose from: some fifty from `SearchSpace.sample`, as in the benchmark; the more there are, the more extreme are those chosen.
         number (`int`):
             How many.
         seed (`int`, *optional*, defaults to 0):

@@ -181,7 +181,10 @@ def detectable_difference(error: float, freedom: float, power: float = 0.8, conf
     def missing(shift: float) -> float:
         return power - float(stats.nct.sf(least, freedom, shift))
 
-    return error * optimize.brentq(missing, 0.0, 3 * least)
+    most = 3 * least
+    while missing(most) > 0:  # of one degree of freedom, a high power is far out
+        most *= 2
+    return error * optimize.brentq(missing, 0.0, most)
 
 
 def _share_of_the_same(values: np.ndarray) -> float:

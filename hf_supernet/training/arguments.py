@@ -41,7 +41,7 @@ class SupernetTrainingArguments(TrainingArguments):
 
     Args:
         sampler (`str`, *optional*, defaults to `"uniform"`):
-            Which architectures a step trains. In the benchmark of this project (`examples/ranking`) `"fair"` ranks children best
+            Which architectures a step trains. In the benchmark of this project (`examples/ranking`) `"fair"` comes out highest
             at equal compute, and `"gradual"` no better than the default. `"uniform"` (SPOS), `"fair"` (FairNAS), `"gradual"` (MAGIC-T),
             `"gradual-fair"` (ours: [`GradualFairSampler`]), `"sandwich"` (BigNAS), `"shift"` (ShiftNAS), `"importance"` (the
             paths of PA&DA), `"progressive"` (once-for-all), or a name given to [`register_sampler`]. `"shift"` and
@@ -61,7 +61,7 @@ class SupernetTrainingArguments(TrainingArguments):
             in-place distillation, whose paths learn from each other's outputs on the same rows.
         alignment_weight (`float`, *optional*, defaults to 0.0):
             Weight of the alignment loss; 0 turns it off. With `sampler="gradual"` it makes MAGIC-AT. In `examples/ranking`, of the
-            weights 0, 0.1, 0.5, 1, 2 and 5 each ranked children worse than the one before it, and 5 trained nothing; 0.1, with which
+            weights 0, 0.1, 0.5, 1, 2 and 5 each ranked children worse than the one before it (one seed), and 5 trained nothing; 0.1, with which
             the project's other runs were made, is the largest that cost little.
         alignment_layers (`str`, *optional*, defaults to `"all"`):
             The layers whose outputs are aligned: `"all"`, `"differing"` (where the operators of child and anchor
@@ -74,8 +74,7 @@ class SupernetTrainingArguments(TrainingArguments):
             (Risen over half of the steps, alignment neither helped nor harmed in `examples/ranking`.)
         anchor (`str`, *optional*, defaults to `"best"`):
             The child that others are aligned with: `"best"`, the one seen so far with the lowest dev loss, or `"largest"`, always
-            the one with the most parameters, for which no dev set is needed. The best one ranked children somewhat better in
-            `examples/ranking`, with one seed.
+            the one with the most parameters, for which no dev set is needed. In `examples/ranking` nothing tells them apart.
         anchor_average (`float`, *optional*, defaults to 0.0):
             With a value above 0, the anchor is run (and judged) with an exponential moving average of the weights, of which this
             share stays at each step, below 1 ([`MeanTeacher`]); 0: with the weights as they are. It costs the layers that

@@ -65,6 +65,8 @@ def test_pairs_for_half_a_standard_deviation():
     assert detectable_difference(1 / np.sqrt(34), 33) < 0.5 < detectable_difference(1 / np.sqrt(33), 32)
     known = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
     assert detectable_difference(2.0, np.inf) == pytest.approx(2 * known, rel=1e-4)
+    far = detectable_difference(1.0, 1, power=0.999)
+    assert stats.nct.sf(stats.t.ppf(0.975, 1), 1, far) == pytest.approx(0.999)
 
 
 def test_a_detectable_difference_is_detected_so_often():
