@@ -24,6 +24,7 @@ from typing import Any
 
 from bert_compression_report import children_alone_section, compression_section
 from common import RESULTS
+from search_peers_report import search_peers_section
 
 from hf_supernet.cards.rendering import markdown_table
 from hf_supernet.files import replacing
@@ -237,6 +238,7 @@ OWN_FORM = {
     "glue_table": glue_table_section,
     "bert_compression": compression_section,
     "children_alone": children_alone_section,
+    "search_peers": search_peers_section,
 }
 """The benchmarks whose results are of their own kind."""
 
