@@ -125,12 +125,11 @@ def _cells(row: Mapping[str, Any], columns: Mapping[str, tuple]) -> list[str]:
 
 
 def _column_meanings(result: SearchResult) -> dict[str, str]:
-    operators = {
-        operator for name in result.table["architecture"] for operator in Architecture.from_string(name).operators
-    }
-    legend = operator_legend(sorted(operators, key=str))
+    architectures = [Architecture.from_string(name) for name in result.table["architecture"]]
+    legend = operator_legend(sorted({operator for item in architectures for operator in item.operators}, key=str))
+    size = "the hidden size behind an `H`, then " if any(item.hidden_size for item in architectures) else ""
     meanings = {
-        "architecture": f"one operator a layer: {legend}",
+        "architecture": f"{size}one operator a layer: {legend}",
         **{name: meaning for name, (_, _, _, meaning) in _COLUMNS.items()},
         "generation": "when it was evaluated, from 0",
     }

@@ -317,6 +317,12 @@ def test_a_search_says_that_its_losses_are_calibrated(result):
     assert "calibrate" not in str(search_card(result, "user/search")) + search_section(result, "user/net")
 
 
+def test_a_search_over_hidden_sizes_says_what_its_names_begin_with(result):
+    sized = SearchResult(result.table.assign(architecture="H16:" + result.table["architecture"]), result.info)
+    assert "the hidden size behind an `H`, then one operator a layer: " in str(search_card(sized, "user/search"))
+    assert "hidden size" not in str(search_card(result, "user/search"))
+
+
 def test_a_search(result, hub, tmp_path):
     result.save(tmp_path / "search")
     device = {"latency_measured": 0.0051, "latency_predicted": None, "latency_device": "a toaster"}
