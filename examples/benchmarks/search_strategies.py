@@ -52,9 +52,12 @@ BUDGETS = {
     NSGA2Search: 0.10,
     LINASSearch: 0.05,
     ProgressiveSearch: 0.05,
-    ShrinkingSearch: 0.05,
+    ShrinkingSearch: 0.10,
 }
-"""The share of all children that a strategy may evaluate."""
+"""
+The share of all children that a strategy may evaluate. That of shrinking was 0.05 at first, with which its median regret on the committed
+table was 0.0007 (random search: 0.0017).
+"""
 FRONT_STRATEGIES = (NSGA2Search, LINASSearch, ProgressiveSearch, ShrinkingSearch)
 LIMIT = 0.4
 """The share of all children that keep the limit on the parameters."""
