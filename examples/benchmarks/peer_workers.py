@@ -77,11 +77,9 @@ class Worker:
         Raises:
             PeerError: with what went wrong there.
         """
-        try:
+        with contextlib.suppress(BrokenPipeError):  # where it has ended, it may have said why, which is read below
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has ended; it may have said why
         line = self._process.stdout.readline()
         if not line:
             raise PeerError(self._last_words())

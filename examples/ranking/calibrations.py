@@ -71,7 +71,7 @@ def _words(report) -> str:
         f" children trained alone with one seed, which take {alone:.0f} s of the processor each{times}. It is judged on all other"
         f" children, which the columns 'before' are of too. Means over {DRAWS} choices of the children, each out of another half of"
         " all; ± is the standard deviation over these choices, intervals are means of the intervals for other seeds and other"
-        " children; the choice of the six or twelve is not in them. The first row of each number knows the same children and no supernet."
+        " children; the choice of the six or twelve is not in them. Largest: of any choice and seed. The first row of each number knows the same children and no supernet."
     )
 
 
@@ -114,7 +114,7 @@ def calibration_table(report) -> list[str]:
         "tau after, ± over choices of the children",
         "difference",
     ]
-    return markdown_table([*head, "regret before", "regret after"], rows)
+    return markdown_table([*head, "regret before", "after (largest)"], rows)
 
 
 def calibrated(
@@ -152,7 +152,7 @@ def calibrated(
 def _calibrated(truth: GroundTruth, prediction: Prediction, number: int) -> list[str]:
     """The cells of one row: means over the draws, of values and of the ends of intervals."""
     taus: dict[str, list[Estimate]] = {"before": [], "after": [], "difference": []}
-    regrets: dict[str, list[float]] = {"before": [], "after": []}
+    regrets: dict[str, list[list[float]]] = {"before": [], "after": []}
     for draw in range(DRAWS):
         others, before, after = calibrated(truth, prediction, number, draw)
         truths = truth.scores[others]
@@ -160,14 +160,15 @@ def _calibrated(truth: GroundTruth, prediction: Prediction, number: int) -> list
         taus["after"].append(estimate(truths, after, resamples=RESAMPLES))
         taus["difference"].append(paired_difference(truths, after, before, resamples=RESAMPLES))
         for name, scores in (("before", before), ("after", after)):
-            regrets[name].append(np.mean([regret(truths, row) for row in scores]))
+            regrets[name].append([regret(truths, row) for row in scores])
     spread = np.std([value.mean for value in taus["after"]], ddof=1)
     tau = {name: _mean(values) for name, values in taus.items()}
     cells = [
         f"{tau['before'].mean:.3f}",
         f"{tau['after'].mean:.3f} ± {spread:.3f}",
         tau["difference"].text(3, sign=True),
-        *(f"{np.mean(values):.4f}" for values in regrets.values()),
+        f"{np.mean(regrets['before']):.4f}",
+        f"{np.mean(regrets['after']):.4f} ({np.max(regrets['after']):.4f})",
     ]
     if prediction.method == OPERATORS_ALONE:
         cells[0] = cells[2] = cells[3] = ""

@@ -86,6 +86,8 @@ class RankingPlan:
             By name, what a method sets: fields of [`TrainingSettings`], which it changes, and of [`Method`].
         comparison (`list[str]`, *optional*, defaults to all):
             The methods that are compared on the test children; others are for the tuning children alone.
+        pairs (`list[list[str]]`, *optional*):
+            Pairs of methods whose difference the report shows beside those to the reference.
         test_children, tuning_children (`dict[str, list[str]]`, *optional*):
             By stratum, the paths of the children; written by `draw_children.py`.
 
@@ -102,6 +104,7 @@ class RankingPlan:
     supernet_seeds: dict[str, list[int]]
     methods: dict[str, dict]
     comparison: list[str] = field(default_factory=list)
+    pairs: list[list[str]] = field(default_factory=list)
     test_children: dict[str, list[str]] = field(default_factory=dict)
     tuning_children: dict[str, list[str]] = field(default_factory=dict)
     tuning_child_training: ChildTrainingSettings | None = None
@@ -116,6 +119,11 @@ class RankingPlan:
             self.method(name)
         for name in self.comparison:
             self.method(name)
+        for pair in self.pairs:
+            if len(pair) != 2:
+                raise ValueError(f"`pairs` has two methods each, got {pair}.")
+            for name in pair:
+                self.method(name)
         self._check_children()
 
     # ---- Parts ----

@@ -53,6 +53,7 @@ from tables import (
     ceiling_table,
     cost_table,
     difference_table,
+    pair_table,
     score_table,
     spread_table,
 )
@@ -151,6 +152,8 @@ class Report:
         for name, subset in self.subsets.items():
             lines += [f"### Agreement with the ground truth, {name}", "", *score_table(self, subset), ""]
             lines += [f"### Difference to {REFERENCE}, {name}", "", *difference_table(self, subset), ""]
+            if table := pair_table(self, subset):
+                lines += [f"### Differences between others, {name}", "", *table, ""]
         lines += self.spread_lines()
         lines += calibration_lines(self)
         lines += ["### What a run takes, and how far it comes", "", *cost_table(self), "", self.alone(), ""]
@@ -181,7 +184,7 @@ class Report:
     def difference(
         self, prediction: Prediction, reference: Prediction, statistic: str, children: np.ndarray
     ) -> Estimate | None:
-        key = (prediction.method, prediction.steps, reference.steps, statistic, children.tobytes())
+        key = (prediction.method, prediction.steps, reference.method, reference.steps, statistic, children.tobytes())
         if key not in self._found:
             arguments = (statistic, children, self.resamples)
             self._found[key] = difference(self.truth, prediction, reference, *arguments)

@@ -70,6 +70,20 @@ def difference_table(report, children: np.ndarray) -> list[str]:
     return markdown_table(["method", "budget", "pairs", *NAMES.values()], rows)
 
 
+def pair_table(report, children: np.ndarray) -> list[str]:
+    """The differences of the plan's pairs, each at equal compute where a method was run at that; empty where none was run."""
+    runs = {part.method: part for part in report.predictions}  # equal compute comes last
+    rows = []
+    for one, other in report.plan.pairs:
+        if one not in runs or other not in runs:
+            continue
+        found = {name: report.difference(runs[one], runs[other], name, children) for name in STATISTICS}
+        if None not in found.values():
+            cells = (_figure(found[name], name, sign=True) for name in STATISTICS)
+            rows.append([one, other, str(len(found["tau"].by_seed)), *cells])
+    return markdown_table(["method", "less", "pairs", *NAMES.values()], rows) if rows else []
+
+
 def spread_table(report, children: np.ndarray) -> list[str]:
     """
     The standard deviations over seeds of tau and of its difference to the reference, the standard errors of that difference,
@@ -158,6 +172,7 @@ __all__ = [
     "cost_table",
     "difference_table",
     "names",
+    "pair_table",
     "score_table",
     "spread_table",
 ]

@@ -29,6 +29,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from .intervals import freedom_of_sum
+
 
 UNITS = ("pair", "batch")
 """The columns whose values are drawn anew."""
@@ -262,8 +264,7 @@ def _half(components: Sequence[tuple[float, int]]) -> float:
     components = [(variance, freedom) for variance, freedom in components if variance > 1e-24]  # not rounding
     if not components:
         return 0.0
-    total = sum(variance for variance, _ in components)
-    sums = [(total, total**2 / sum(variance**2 / freedom for variance, freedom in components))]
+    sums = [(sum(variance for variance, _ in components), freedom_of_sum(components))]
     # Few degrees of freedom and then some more, but hardly more variance, would make it narrower than before.
     return max(
         float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(variance))

@@ -20,7 +20,7 @@ all seeds ranked the same ones). The interval is Student's of the sum of the two
 degrees of freedom.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -137,10 +137,15 @@ def interval_of_draws(
 
 
 def freedom(error_of_seeds: float, error_of_children: float, num_seeds: int) -> float:
-    """Welch and Satterthwaite's: the bootstrap's own variance has many degrees of freedom, that between few seeds has few."""
+    """Of both errors together: the bootstrap's own variance has many degrees of freedom, that between few seeds has few."""
     if error_of_seeds == 0:
         return np.inf
-    return (num_seeds - 1) * (error_of_seeds**2 + error_of_children**2) ** 2 / error_of_seeds**4
+    return freedom_of_sum([(error_of_seeds**2, num_seeds - 1), (error_of_children**2, np.inf)])
+
+
+def freedom_of_sum(variances: Sequence[tuple[float, float]]) -> float:
+    """Welch and Satterthwaite's degrees of freedom of a sum of independent variances, each given with its own; not all are 0."""
+    return sum(variance for variance, _ in variances) ** 2 / sum(variance**2 / own for variance, own in variances)
 
 
 def exact_interval_of_share(found: Estimate, number: int, confidence: float) -> Estimate:
@@ -192,4 +197,11 @@ def _share_of_the_same(values: np.ndarray) -> float:
     return np.unique(values.round(12), return_counts=True)[1].max() / len(values)
 
 
-__all__ = ["Estimate", "detectable_difference", "exact_interval_of_share", "freedom", "interval_of_draws"]
+__all__ = [
+    "Estimate",
+    "detectable_difference",
+    "exact_interval_of_share",
+    "freedom",
+    "freedom_of_sum",
+    "interval_of_draws",
+]

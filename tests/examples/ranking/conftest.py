@@ -53,6 +53,7 @@ methods:
   averaged: {alignment_weight: 0.5, anchor: largest, weight_average: 0.9, learning_rate: 2e-2}
   teacher: {alignment_weight: 0.5, anchor_average: 0.5, alignment_warmup: 0.5, anchor_interval: 2, anchor_eval_samples: 6, rested_moments: decay}
 comparison: [uniform, fair, magic-at]
+pairs: [[fair, magic-at], [fair, averaged]]
 # ---- Children: written by draw_children.py, not by hand ----
 """
 

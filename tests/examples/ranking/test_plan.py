@@ -128,6 +128,12 @@ def test_more_children_than_there_are(scripts, data, tmp_path):
         ("step_cost: 4", "step_cost: 0", "Method 'fair': `step_cost` must be above 0, got 0"),
         ("averaged:", "synflow:", "'synflow' is a baseline, not a method"),
         ("comparison: [uniform,", "comparison: [unifrm,", "The plan has no method 'unifrm'; it has uniform, fair"),
+        ("pairs: [[fair, magic-at],", "pairs: [[fair],", r"`pairs` has two methods each, got \['fair'\]"),
+        (
+            "pairs: [[fair, magic-at],",
+            "pairs: [[fair, magic],",
+            "The plan has no method 'magic'; it has uniform, fair",
+        ),
         ("tuning: [11]", "tuning: [2]", r"\[2\] are in both sets; tune with other seeds"),
         ("child_seeds: [1, 2]", "child_seeds: [1, 1]", r"seeds of child_seeds must be different .*\[1, 1\]"),
         ("by hand ----", "x\ntest_children: {random: [A2-I-F24, I-A2-F24]}", "A2-I-F24 are the same network"),

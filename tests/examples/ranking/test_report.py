@@ -173,6 +173,9 @@ def test_report(scripts, data, invented, tmp_path):
     for row in rows:
         by_name.setdefault(tuple(row[:2]), []).append(row[2:])
     assert by_name["all children", "1.000 [–]"]  # the seeds agree: the ceiling
+    # all children, and those that mix tokens: the right order less the wrong one; of `averaged` there is no run
+    assert [row[:2] for row in by_name["fair", "magic-at"]] == [["1", "+2.000 [–]"]] * 2
+    assert ("fair", "averaged") not in by_name
     # all children, difference to uniform, children that mix tokens, difference, cost; no spread of one seed
     assert [row[0] for row in by_name["fair", "equal steps"]] == ["1"] * 5
     assert by_name["fair", "equal steps"][0][1] == "1.000 [–]"
