@@ -18,7 +18,7 @@ The metrics of GLUE and SQuAD have files of their own (`glue`, `squad`): who tra
 libraries that they import.
 """
 
-from .distributed import DistributedEvaluator
+from .distributed import DistributedEvaluator, EvaluationStopped
 from .evaluator import Evaluator
 from .ray_evaluator import RayEvaluator
 from .trie import CallCount, count_calls, in_trie_order, plan_visits
@@ -27,6 +27,7 @@ from .trie import CallCount, count_calls, in_trie_order, plan_visits
 __all__ = [
     "CallCount",
     "DistributedEvaluator",
+    "EvaluationStopped",
     "Evaluator",
     "RayEvaluator",
     "count_calls",

@@ -13,8 +13,10 @@
 # limitations under the License.
 """Evaluating a population by several processes or machines, which share the work and find what one finds."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 
@@ -22,6 +24,8 @@ from ..architecture import Architecture
 from .division import Block, divide, expected_costs
 from .evaluator import Evaluator, is_distributed
 
+
+T = TypeVar("T")
 
 BlockLosses = tuple[torch.Tensor, torch.Tensor]
 """Of one block, as [`Evaluator.batch_losses`] returns them, on the CPU."""
@@ -33,6 +37,13 @@ class SharedFailure(RuntimeError):
 
     Args:
         error (`str`): The error, as in `"MemoryError: no room"`.
+    """
+
+
+class EvaluationStopped(RuntimeError):
+    """
+    Nothing can be evaluated any more, whatever the child is: no worker is left, or a device is gone. A search ends with it and
+    records no child as failed; begun again, it goes on with what is stored. Functions of one's own may raise it too.
     """
 
 
@@ -106,8 +117,8 @@ class DistributedEvaluator(DividedEvaluator):
     An [`Evaluator`] whose work the processes of a run share (`accelerate launch`, `torchrun`). Each process passes all dev
     batches, not a share of them, and gets all losses.
 
-    Where a child fails in one process, it fails in all of them, so that a search goes on. In a single process it is an
-    [`Evaluator`].
+    Where a child fails in one process, it fails in all of them, so that a search goes on. Where processes pass different children
+    or batches, that is an error (`ValueError`), in all of them. In a single process it is an [`Evaluator`].
 
     Args:
         model, batches, autocast, max_stored:
@@ -140,12 +151,40 @@ class DistributedEvaluator(DividedEvaluator):
             own = self.run_blocks(parts[torch.distributed.get_rank()], ordered, batches, progress)
         except Exception as error:  # the others wait: they have to be told
             own = f"{type(error).__name__}: {error}"
-        found: list[list[BlockLosses] | str] = [None] * len(parts)
-        torch.distributed.all_gather_object(found, own)
+        gathered: list[tuple[str, list[BlockLosses] | str]] = [None] * len(parts)
+        torch.distributed.all_gather_object(gathered, (_digest(ordered, batches), own))
+        if len({digest for digest, _ in gathered}) > 1:
+            raise ValueError(
+                "A `DistributedEvaluator` is given the same children and all dev batches by each process, and these were given"
+                " different ones. Give each the whole list of batches, and have each propose the same children."
+            )
+        found = [item for _, item in gathered]
         errors = [item for item in found if isinstance(item, str)]
         if errors:
             raise SharedFailure(errors[0])
         return found
 
 
-__all__ = ["BlockLosses", "DistributedEvaluator", "DividedEvaluator", "SharedFailure"]
+def _digest(ordered: Sequence[Architecture], batches: Sequence[Mapping[str, torch.Tensor]]) -> str:
+    """A short hash of what a process was given; of a batch the shape and the sum of its tokens have to do."""
+    tokens = [(tuple(batch["input_ids"].shape), int(batch["input_ids"].sum())) for batch in batches]
+    return hashlib.sha256(repr((list(map(str, ordered)), tokens)).encode("utf-8")).hexdigest()
+
+
+def from_first_process(value: T) -> T:
+    """What the first process of a distributed run has; in a single process, `value`."""
+    if not is_distributed():
+        return value
+    shared = [value]
+    torch.distributed.broadcast_object_list(shared, src=0)
+    return shared[0]
+
+
+__all__ = [
+    "BlockLosses",
+    "DistributedEvaluator",
+    "DividedEvaluator",
+    "EvaluationStopped",
+    "SharedFailure",
+    "from_first_process",
+]

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from ..architecture import Architecture
-from .distributed import BlockLosses, DividedEvaluator, SharedFailure
+from .distributed import BlockLosses, DividedEvaluator, EvaluationStopped, SharedFailure
 from .division import Block
 from .evaluator import Evaluator
 
@@ -41,7 +41,8 @@ class RayEvaluator(DividedEvaluator):
     """
     An [`Evaluator`] whose children are run by workers of a [Ray](https://docs.ray.io) cluster, for machines that are not
     alike. A population is divided into more parts than there are workers, and a worker that is done takes the next one. Where
-    a worker dies, another one does its part; the search goes on as long as one is left.
+    a worker dies, another one does its part; the search goes on as long as one is left, and ends with [`EvaluationStopped`] where
+    none is.
 
     The cluster is that of `ray.init`, if it was called, else the one that `RAY_ADDRESS` names, else a local one. Workers on
     processors of one kind, with one number of threads, find what an [`Evaluator`] finds, to the last bit.
@@ -110,8 +111,21 @@ class RayEvaluator(DividedEvaluator):
 
         Raises:
             SharedFailure: where a part failed.
-            RuntimeError: where no worker is left.
+            EvaluationStopped: where no worker is left, or Ray itself fails: no child's fault.
         """
+        ray = import_ray()
+        try:
+            return self._run_parts(parts, ordered, batches, progress)
+        except ray.exceptions.RayError as error:
+            raise EvaluationStopped(f"Ray failed: {type(error).__name__}: {error}") from error
+
+    def _run_parts(
+        self,
+        parts: Sequence[Sequence[Block]],
+        ordered: list[Architecture],
+        batches: Sequence[Mapping[str, torch.Tensor]],
+        progress: bool,
+    ) -> list[list[BlockLosses]]:
         ray = import_ray()
         work = [[(ordered[block.children], list(batches[block.batches])) for block in part] for part in parts]
         waiting = deque(range(len(work)))
@@ -123,7 +137,10 @@ class RayEvaluator(DividedEvaluator):
                     worker, part = idle.popleft(), waiting.popleft()
                     running[worker.run.remote(work[part])] = (worker, part)
                 if not running:
-                    raise RuntimeError("No Ray worker is left to evaluate children; see the logs of the cluster.")
+                    raise EvaluationStopped(
+                        "No Ray worker is left to evaluate children; see the logs of the cluster. A search with a store goes on from"
+                        " there when it is begun again."
+                    )
                 [done], _ = ray.wait(list(running))
                 worker, part = running.pop(done)
                 try:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ..architecture import Architecture
-from ..evaluation.distributed import SharedFailure
+from ..evaluation.distributed import EvaluationStopped, SharedFailure
 from ..evaluation.evaluator import is_distributed
 
 
@@ -150,7 +150,9 @@ class FunctionObjective(Objective):
         name (`str`):
             As for [`Objective`], like the other arguments.
         function (`Callable[[Architecture], float]`):
-            Where it raises an `Exception`, or returns no finite number, the child is recorded as failed.
+            Where it raises an `Exception`, or returns no finite number, the child is recorded as failed; where the child is not to
+            blame, because nothing can be judged any more, it raises [`EvaluationStopped`], which ends the search. In a distributed
+            run each process calls it, and what the first one finds counts.
 
     Example:
 
@@ -187,6 +189,8 @@ class FunctionObjective(Objective):
     def _judge_one(self, architecture: Architecture) -> Judgement:
         try:
             return Judgement.of(self.function(architecture))
+        except EvaluationStopped:
+            raise
         except Exception as error:
             return Judgement.of_failure(error)
 
@@ -237,6 +241,8 @@ class PopulationObjective(Objective):
         try:
             values = self.function(architectures)
             judged = [(item, Judgement.of(values[item])) for item in architectures]
+        except EvaluationStopped:
+            raise
         except Exception as error:
             if is_distributed() and not isinstance(error, SharedFailure):
                 raise

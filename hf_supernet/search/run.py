@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from ..architecture import Architecture
+from ..evaluation.distributed import from_first_process
 from ..spelling import did_you_mean
 from .objectives import Judgement, Objective
 from .progress import SearchProgress
@@ -72,6 +73,7 @@ def run_search(
 
     Raises:
         RuntimeError: where an objective fails for every child of the first generation.
+        EvaluationStopped: where nothing can be evaluated any more; what was evaluated is in the store.
         ValueError: for generations below 1, objectives of the strategy that are not among `objectives`, and those that go
             to a store and do not say what they depend on.
 
@@ -137,6 +139,8 @@ def judge(
         unknown = [item for item in architectures if known.get(item) is None]
         new.update(unknown if objective.cost == "expensive" else ())
         known.update(_ask(objective, unknown, used))
+        # What was measured differs from process to process, and they have to go on alike.
+        known = dict(zip(architectures, from_first_process([known[item] for item in architectures]), strict=True))
         failed = [item for item in architectures if known[item].error is not None]
         if is_first and len(failed) == len(architectures):
             raise RuntimeError(

@@ -22,12 +22,13 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
-from hf_supernet import SupernetBertForMaskedLM
+from hf_supernet import Architecture, SupernetBertForMaskedLM
 from hf_supernet.evaluation import DistributedEvaluator, Evaluator
 from hf_supernet.evaluation.distributed import SharedFailure
 from hf_supernet.search import (
     EarlyStopping,
     EvaluationStore,
+    FunctionObjective,
     NSGA2Search,
     ParameterCost,
     SearchResult,
@@ -139,3 +140,40 @@ def test_what_fails_in_one_process_fails_in_all(tmp_path):
         assert [found[child].value for child in children if child != children[2]] == [
             alone[child].value for child in children if child != children[2]
         ]
+
+
+def test_what_each_process_measures_for_itself(tmp_path):
+    """The first one's values count: others would go on with other children, and mix up their losses."""
+
+    def measured_search(rank: int) -> SearchResult:
+        def seconds(architecture: Architecture) -> float:
+            if (rank + len(str(architecture))) % 4 == 0:
+                raise MemoryError("no room")
+            return random.random() + rank
+
+        random.seed(rank)
+        model = make_supernet()
+        loss = dev_loss(DistributedEvaluator(model, make_batches()), WEIGHTS)
+        objectives = [FunctionObjective("seconds", seconds, depends_on=WEIGHTS), loss]
+        strategy = NSGA2Search(model.search_space, population_size=8, seed=3, objectives=objectives)
+        return run_search(strategy, objectives, generations=3)
+
+    alone = measured_search(0)
+    assert 0 < len(alone.failures) < len(alone) - 8
+    for found in in_processes(tmp_path, 2, measured_search):
+        pd.testing.assert_frame_equal(found.table, alone.table, check_exact=True)
+        pd.testing.assert_frame_equal(found.failures, alone.failures)
+
+
+def test_processes_that_are_given_something_else(tmp_path):
+    model, batches = make_supernet(), make_batches()
+    children = [model.search_space.sample(random.Random(seed)) for seed in range(4)]
+
+    def evaluate(rank: int) -> None:
+        evaluator = DistributedEvaluator(model, batches)
+        for asked, given in ((children[rank:], batches), (children, batches[rank::2]), (children, batches[rank:][:6])):
+            evaluator.batches = given
+            with pytest.raises(ValueError, match="given the same children and all dev batches by each process"):
+                dict(dev_loss(evaluator).judge(asked))
+
+    in_processes(tmp_path, 2, evaluate)

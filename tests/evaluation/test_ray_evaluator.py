@@ -20,8 +20,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from hf_supernet.evaluation import Evaluator, RayEvaluator
-from hf_supernet.search import NSGA2Search, ParameterCost, dev_loss, run_search
+from hf_supernet.evaluation import EvaluationStopped, Evaluator, RayEvaluator
+from hf_supernet.search import EvaluationStore, NSGA2Search, ParameterCost, dev_loss, run_search
 
 from ..required import library
 from .test_distributed import make_batches, make_supernet
@@ -31,10 +31,13 @@ class MadeUpRay:
     """As much of Ray as is used, in this process. The worker of the highest number is always done first."""
 
     class exceptions:
-        class RayActorError(Exception):
+        class RayError(Exception):
             pass
 
-        class RayTaskError(Exception):
+        class RayActorError(RayError):
+            pass
+
+        class RayTaskError(RayError):
             def __init__(self, cause):
                 self.cause = cause
 
@@ -116,8 +119,40 @@ def test_a_worker_that_dies_leaves_its_part_to_another(ray, model, children):
     assert [worker.number for worker in evaluator.workers] == [1] and set(ray.ran) == {1}
     ray.dying.add(1)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="No Ray worker is left to evaluate children"):
+        with pytest.raises(EvaluationStopped, match="No Ray worker is left to evaluate children"):
             evaluator.evaluate(children)
+
+
+@pytest.mark.parametrize("failure", ["No Ray worker is left", "Ray failed: RayError: lost"])
+def test_a_lost_cluster_ends_the_search_and_makes_no_child_a_failure(ray, model, monkeypatch, failure):
+    store, size = EvaluationStore(), ParameterCost(model.config)
+
+    def search(evaluator: Evaluator) -> pd.DataFrame:
+        objectives = [dev_loss(evaluator, {"supernet": "random numbers"}), size]
+        strategy = NSGA2Search(model.search_space, population_size=4, seed=3, objectives=objectives)
+        return run_search(strategy, objectives, generations=3, store=store).table
+
+    class Lost(RayEvaluator):
+        calls = 0
+
+        def evaluate(self, architectures, progress=False):
+            self.calls += 1
+            if self.calls == 2 and failure.startswith("No"):
+                ray.dying = {0, 1}
+            elif self.calls == 2:
+                monkeypatch.setattr(ray, "wait", raise_lost)
+            return super().evaluate(architectures, progress)
+
+    def raise_lost(futures):
+        raise ray.exceptions.RayError("lost")
+
+    with pytest.raises(EvaluationStopped, match=failure):
+        search(Lost(model, make_batches()[:2], 2))
+    assert len(store) == 4 and all(row.error is None for row in store.rows())
+    resumed = search(Evaluator(model, make_batches()[:2]))
+    store.close()
+    store = EvaluationStore()
+    pd.testing.assert_frame_equal(resumed, search(Evaluator(model, make_batches()[:2])), check_exact=True)
 
 
 def test_only_the_children_fail_that_have_to(ray, children):

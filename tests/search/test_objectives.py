@@ -19,6 +19,7 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from hf_supernet import SupernetBertForSequenceClassification
+from hf_supernet.evaluation import EvaluationStopped
 from hf_supernet.search import (
     FunctionObjective,
     Judgement,
@@ -89,6 +90,15 @@ def test_a_population_that_fails_in_a_distributed_run_is_an_error(space, monkeyp
 
     with pytest.raises(RuntimeError, match="no room"):
         list(PopulationObjective("loss", fails).judge(list(space)[:2]))
+
+
+def test_a_function_may_say_that_nothing_can_be_judged_any_more(space):
+    def board(architectures):
+        raise EvaluationStopped("the board does not answer")
+
+    for objective in (FunctionObjective("seconds", board), PopulationObjective("seconds", board)):
+        with pytest.raises(EvaluationStopped, match="the board does not answer"):
+            run_search(RandomSearch(space, population_size=2, objectives=[objective]), [objective])
 
 
 def test_a_metric_of_a_trainer(tmp_path):
