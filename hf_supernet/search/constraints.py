@@ -236,10 +236,13 @@ class FeasibleSpace:
             for other in self.constraints
             if one is not other and one.is_additive
         ]
-        return (
-            f"Each constraint can be kept, but no architecture was found that keeps all: {wanted}. {nearest_text};"
-            f" {'; '.join(left)}. Relax one of them."
-        )
+        functions = [item for item in self.constraints if not item.is_additive]
+        left += [
+            f"of all architectures, {_range_text(item, self.search_space.sample)} were drawn" for item in functions
+        ]
+        # Of a sum over the layers it was checked that its limits can be kept, of a function nobody knows.
+        start = "No architecture" if functions else "Each constraint can be kept, but no architecture"
+        return f"{start} was found that keeps all: {wanted}. {nearest_text}; {'; '.join(left)}. Relax one of them."
 
 
 def _range_text(constraint: Constraint, source: Callable[[random.Random], Architecture]) -> str:

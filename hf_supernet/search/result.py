@@ -116,7 +116,8 @@ class SearchResult:
 
         Args:
             columns (`Sequence[str]`, *optional*, defaults to the objectives of the search):
-                The objectives; `loss` and `parameters`, where the search was for one.
+                The objectives; `loss` and `parameters`, where the search was for one (what it was for and `parameters`, where
+                there is no loss).
 
         Returns:
             `pandas.DataFrame`: the front, in the order of the last column. Of equal rows the first stands for all.
@@ -195,7 +196,8 @@ class SearchResult:
 
     def _front_columns(self, columns: Sequence[str] | None) -> list[str]:
         if columns is None:
-            columns = self.searched if len(self.searched) > 1 else ("loss", "parameters")
+            first = "loss" if "loss" in self.table else self.searched[0]
+            columns = self.searched if len(self.searched) > 1 else (first, "parameters")
         self._check_columns(columns)
         return list(columns)
 

@@ -14,6 +14,7 @@
 """SearchStrategy: what proposes architectures, and is told what they are."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,7 @@ class SearchStrategy(ABC):
             What the search is for. By default `"loss"` is minimised.
 
     Raises:
-        ValueError: where constraints contradict each other, for a population size below 1, and for objectives that are
+        ValueError: where constraints contradict each other, for a population size below 1, a negative seed, and for objectives that are
             none, share a name, or are more than the strategy can weigh.
     """
 
@@ -65,6 +66,8 @@ class SearchStrategy(ABC):
     ):
         if population_size < 1:
             raise ValueError(f"`population_size` must be at least 1, got {population_size}.")
+        if seed < 0:
+            raise ValueError(f"`seed` must be 0 or more, got {seed}.")
         names = [objective.name for objective in objectives]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"`objectives` must be one or several of different names, got {names}.")
@@ -87,9 +90,19 @@ class SearchStrategy(ABC):
         """
         The next generation, the same until its values are told: distinct, never proposed before. An empty list ends the
         search.
+
+        Raises:
+            ValueError: where `propose` of a strategy of one's own gives one twice.
         """
         if self._asked is None:
-            self._asked = self.propose()
+            proposed = self.propose()
+            again = [item for item, count in Counter(proposed).items() if count > 1 or item in self.evaluated]
+            if again:
+                raise ValueError(
+                    f"The strategy '{self.name}' proposes '{again[0]}' a second time: `propose` gives distinct architectures,"
+                    " and none of `evaluated`."
+                )
+            self._asked = proposed
         return list(self._asked)
 
     def tell(self, values: Mapping[Architecture, Mapping[str, float]]) -> None:

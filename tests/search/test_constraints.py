@@ -185,6 +185,27 @@ def test_a_function_whose_limit_cannot_be_kept(space):
         FeasibleSpace(space, [Constraint(runs, minimum=7)])
 
 
+def test_functions_that_exclude_each_other_are_named_with_what_they_reach(config, space):
+    kinds = ("attention", "feed_forward")
+    counts = [
+        FunctionObjective(kind, lambda item, kind=kind: sum(op.kind == kind for op in item), cost="free")
+        for kind in kinds
+    ]
+    drawn = r"of all architectures, 0 attention to \d attention were drawn"
+    with pytest.raises(
+        ValueError,
+        match=rf"^No architecture was found that keeps all: at least 4 attention, and at least 4 feed-forward\. .*; {drawn};"
+        r" of all architectures, 0 feed-forward to \d feed-forward were drawn\. Relax",
+    ):
+        FeasibleSpace(space, [Constraint(count, minimum=4) for count in counts])
+    parameters = ParameterCost(config)
+    with pytest.raises(
+        ValueError,
+        match=rf"^No architecture was found that keeps all: .*; with at most 30,000 parameters, 0 attention to .*; {drawn}\. Re",
+    ):
+        FeasibleSpace(space, [Constraint(parameters, maximum=30_000), Constraint(counts[0], minimum=7)])
+
+
 @pytest.mark.parametrize("plain", [False, True])
 def test_a_limit_that_cannot_be_kept_where_only_the_hidden_size_is_searched(plain):
     """No operator can be changed to come nearer."""

@@ -138,6 +138,14 @@ def test_what_is_maximised():
     ]
 
 
+def test_one_objective_that_is_no_loss():
+    result = make_front(settings={"objectives": {"accuracy": "maximise"}})
+    assert result.searched == ["accuracy"]
+    assert result.pareto_front()["architecture"].tolist() == make_front().pareto_front()["architecture"].tolist()
+    assert result.knee()["architecture"] == "A4-I" and result.hypervolume().is_monotonic_increasing
+    assert list(make_result(accuracy=[0.1] * 5).pareto_front()["parameters"]) == [10, 20, 30]  # loss and parameters
+
+
 def test_knee():
     # From the line between (0.1, 10) and (0.9, 100), A4-I is the farthest.
     assert make_front().knee()["architecture"] == "A4-I"

@@ -151,6 +151,8 @@ def test_arguments_that_cannot_be(config, space):
         search(config, generations=0)
     with pytest.raises(ValueError, match="`population_size` must be at least 1, got 0"):
         RandomSearch(space, population_size=0)
+    with pytest.raises(ValueError, match="`seed` must be 0 or more, got -1"):
+        LINASSearch(space, seed=-1)
     with pytest.raises(ValueError, match=r"`objectives` must be one or several of different names, got \[\]"):
         RandomSearch(space, objectives=[])
     with pytest.raises(ValueError, match=r"different names, got .'loss', 'loss'"):
@@ -228,6 +230,21 @@ def test_a_strategy_of_ones_own(config, space):
 
     table = search(config, Enumeration, constraints=[], generations=2).table
     assert table["architecture"].tolist() == [str(item) for item in itertools.islice(space, 24)]
+
+
+@pytest.mark.parametrize("in_the_same_generation", [True, False])
+def test_a_strategy_of_ones_own_that_repeats_itself(config, in_the_same_generation):
+    class Repeating(SearchStrategy):
+        name = "repeating"
+
+        def propose(self):
+            first = next(iter(self.search_space))
+            return [first, first] if in_the_same_generation else [first]
+
+    with pytest.raises(
+        ValueError, match="'repeating' proposes 'A4-A4-A4-A4-A4-A4' a second time: `propose` gives distinct"
+    ):
+        search(config, Repeating, constraints=[], generations=2)
 
 
 # ---- Children that fail ----
