@@ -13,6 +13,7 @@
 # limitations under the License.
 """compress: a checkpoint, a task and a budget in; the compressed child, its card and a comparison out."""
 
+import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ from .latency import as_exported, measure_side_by_side, measure_tables
 from .run_folder import RunFolder
 from .supernet import make_supernet, supernet_config, supernet_options
 from .task_data import prepare_task
-from .trainings import fine_tune, steps_for, supernet_steps, train_supernet
+from .trainings import check_training, fine_tune, steps_for, supernet_steps, train_supernet
 
 
 TABLES = "latency_tables"
@@ -69,8 +70,8 @@ class Compression:
     Raises:
         OSError: where there is no such checkpoint.
         ValueError: for a checkpoint that is no BERT, data that is not as it should be, sizes that do not fit, a teacher of
-            another task, a budget that no child keeps or that the reference keeps as it is, and an output folder with a run
-            of other settings.
+            another task, options of the training that do not go together, a budget that no child keeps or that the reference keeps
+            as it is, and an output folder with a run of other settings.
     """
 
     def __init__(self, settings: CompressionSettings):
@@ -90,15 +91,20 @@ class Compression:
         )
         check_device(self.conditions.device)
         check_that_it_binds(settings.budget, self.config, self.conditions.sequence_length)
-        self._check_teacher()
+        self._check_training()
         self._prepare_budget()
 
-    def _check_teacher(self) -> None:
-        """Loads the teacher that was named, and refuses one that can't teach: better now than behind the first training."""
+    def _check_training(self) -> None:
+        """Refuses a teacher that can't teach and options that do not go together: better now than behind the first training."""
         name, start = self.args.teacher_model_name_or_path, self.checkpoint
         if name is not None:
             tokenizer, length = AutoTokenizer.from_pretrained(name), self.settings.data.max_seq_length
             Teacher(self.teacher, tokenizer, start.model, start.tokenizer, length)
+        teacher = None
+        if self.args.distillation == "teacher":
+            # Teachers are frozen; the reference, which is one by default, may have to be trained first.
+            teacher = copy.deepcopy(start.model) if name is None else self.teacher
+        check_training(self.config, self.task, self.args, teacher)
 
     def _prepare_budget(self) -> None:
         """Costs and limits. Only when all of it is in order, the folder is claimed."""

@@ -15,6 +15,7 @@
 
 import copy
 import math
+import tempfile
 from pathlib import Path
 
 from transformers import PreTrainedModel, SchedulerType, TrainingArguments, set_seed
@@ -22,7 +23,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import IntervalStrategy
 
 from ..evaluation.glue_card import FineTuningCard
-from ..models.supernet_bert import SupernetBertForSequenceClassification
+from ..models.supernet_bert import SupernetBertConfig, SupernetBertForSequenceClassification
 from ..training.checkpoints import last_complete_checkpoint, last_whole_checkpoint
 from ..training.distillation import DistillationLoss, Teacher
 from ..training.finetuning_trainer import FineTuningTrainer
@@ -74,6 +75,34 @@ def constant_end(steps: int, warmup_steps: int) -> dict[str, float]:
     return {"num_stable_steps": 0, "num_decay_steps": decay, "min_lr_ratio": _END}
 
 
+def check_training(
+    config: SupernetBertConfig,
+    task: TaskData,
+    args: CompressionTrainingArguments,
+    teacher: PreTrainedModel | None = None,
+) -> None:
+    """
+    Sets up the training of a supernet and leaves it at that, so that options that do not go together are refused before the
+    reference is trained. The random state is another afterwards: each training sets its own.
+
+    Args:
+        config ([`SupernetBertConfig`]):
+            The supernet's.
+        task ([`TaskData`]):
+            The rows.
+        args ([`CompressionTrainingArguments`]):
+            How.
+        teacher ([`~transformers.PreTrainedModel`], *optional*):
+            As for [`train_supernet`]; it is frozen.
+
+    Raises:
+        ValueError: as [`SupernetTrainer`], for a sampler, a distillation, an alignment or an optimizer that does not fit.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = _supernet_trainer(SupernetBertForSequenceClassification(config), task, args, Path(folder), teacher)
+        trainer.create_optimizer_and_scheduler(trainer.args.max_steps)
+
+
 def train_supernet(
     supernet: SupernetBertForSequenceClassification,
     task: TaskData,
@@ -100,11 +129,28 @@ def train_supernet(
             With `distillation="teacher"`, where `args` names none.
     """
     set_seed(args.seed)
+    trainer = _supernet_trainer(supernet, task, args, checkpoints, teacher)
+    try:
+        checkpoint = last_complete_checkpoint(checkpoints)
+    except ValueError:  # none was begun, or the run was killed while it wrote the first
+        checkpoint = None
+    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.save_model(str(folder))
+    trainer.state.save_to_json(str(folder / TRAINER_STATE_NAME))
+
+
+def _supernet_trainer(
+    supernet: SupernetBertForSequenceClassification,
+    task: TaskData,
+    args: CompressionTrainingArguments,
+    checkpoints: Path,
+    teacher: PreTrainedModel | None,
+) -> SupernetTrainer:
     own = copy.copy(args)
     own.output_dir, own.max_steps = str(checkpoints), supernet_steps(len(task.train), args)
     if own.lr_scheduler_type == SchedulerType.WARMUP_STABLE_DECAY and not own.lr_scheduler_kwargs:
         own.lr_scheduler_kwargs = constant_end(own.max_steps, own.get_warmup_steps(own.max_steps))
-    trainer = SupernetTrainer(
+    return SupernetTrainer(
         supernet,
         own,
         train_dataset=task.train,
@@ -113,13 +159,6 @@ def train_supernet(
         processing_class=task.tokenizer,
         teacher=teacher,
     )
-    try:
-        checkpoint = last_complete_checkpoint(checkpoints)
-    except ValueError:  # none was begun, or the run was killed while it wrote the first
-        checkpoint = None
-    trainer.train(resume_from_checkpoint=checkpoint)
-    trainer.save_model(str(folder))
-    trainer.state.save_to_json(str(folder / TRAINER_STATE_NAME))
 
 
 def fine_tune(
@@ -175,4 +214,4 @@ def fine_tune(
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
 
 
-__all__ = ["constant_end", "fine_tune", "steps_for", "supernet_steps", "train_supernet"]
+__all__ = ["check_training", "constant_end", "fine_tune", "steps_for", "supernet_steps", "train_supernet"]

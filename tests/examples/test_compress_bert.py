@@ -303,6 +303,23 @@ def test_a_teacher_that_was_named_and_no_baselines(models, whole, tmp_path, monk
         ),
         ({"search_samples": 20}, ValueError, "`search_samples` is 20, of 20 training rows"),
         ({"latency_device": "cuda:9"}, ValueError, "`device` must be one that this machine has"),
+        # Of the supernet's training, which comes behind that of the reference.
+        ({"sampler": "uniform"}, ValueError, "`distillation='inplace'` needs the largest path in each step"),
+        (
+            {"sampler": "fair", "distillation": "none"},
+            ValueError,
+            "leads out of this space.* as with `plain_children`",
+        ),
+        (
+            {
+                "distillation": "teacher",
+                "distillation_targets": "attention_relations",
+                "distillation_relation_heads": 7,
+            },
+            ValueError,
+            "`distillation_relation_heads` is 7, which does not divide the widths of all attentions",
+        ),
+        ({"rested_slices": "restore", "optim": "rmsprop"}, ValueError, "is for PyTorch's AdamW, Adam and SGD"),
     ],
 )
 def test_slips_leave_nothing_behind(changes, error, message, models, tmp_path):
