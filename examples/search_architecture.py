@@ -70,6 +70,7 @@ from hf_supernet.search.arguments import SearchArguments
 from hf_supernet.search.children_alone import ChildrenAlone, read_children
 from hf_supernet.search.result import TABLE_NAME
 from hf_supernet.search.store import STORE_NAME
+from hf_supernet.search_space import SearchSpace
 from hf_supernet.splitting import SplitSupernet
 from hf_supernet.splitting.split_supernet import is_split_supernet
 from hf_supernet.training.settings import find_settings
@@ -186,6 +187,7 @@ def find_latency_tables(
         if path is not None:
             tables = LatencyTables.load(path)
             tables.check_config(config)
+            search_args.check_conditions(tables.settings)
     return from_main_process(tables)
 
 
@@ -372,6 +374,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     whole_config = load_supernet_config(model_args)
     children = search_args.calibration_children and read_children(search_args.calibration_children, whole_config)
     config = search_args.restricted(whole_config)
+    search_args.check_choice(SearchSpace.from_config(config))
     settings = search_args.latency_settings(data_args.max_seq_length, str(accelerator.device))
     tables = find_latency_tables(search_args, config, accelerator)
     if tables is None:
@@ -393,6 +396,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         "supernet": fingerprint(model.state_dict().values()),
         "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
     }
+    if accelerator.mixed_precision != "no":
+        fingerprints["mixed_precision"] = accelerator.mixed_precision
     evaluator = make_evaluator(model, batches, search_args, accelerator)
     info = {}
     if alone is not None:

@@ -30,6 +30,7 @@ from .early_stopping import EarlyStopping
 from .evolutionary import EvolutionarySearch
 from .genetic import GeneticSearch
 from .latency import LatencyTable
+from .latency_overhead import check_num_children
 from .latency_tables import LatencyTables
 from .linas import LINASSearch
 from .nsga2 import NSGA2Search
@@ -63,6 +64,16 @@ _LIMITS = {
 }
 """By option: what it limits, and how many of that one's units the option's unit is."""
 _BINNED = ("parameters", "latency")
+CHOICES = ("best", "knee")
+_CONDITIONS = {
+    "latency_batch_size": "batch_size",
+    "latency_seq_length": "sequence_length",
+    "latency_dtype": "dtype",
+    "latency_device": "device",
+    "latency_runtime": "runtime",
+    "latency_num_threads": "num_threads",
+}
+"""By option: its name in the settings of a latency table."""
 
 
 @dataclass
@@ -166,6 +177,8 @@ class SearchArguments:
             raise ValueError(f"`generations` must be at least 1, got {self.generations}.")
         if self.ray_workers < 0:
             raise ValueError(f"`ray_workers` is a number of workers, 0 for none; got {self.ray_workers}.")
+        if self.latency_num_children:
+            check_num_children(self.latency_num_children)
         if unknown := [name for name in self.objectives if name not in OBJECTIVES]:
             raise ValueError(f"`objectives` are some of {', '.join(OBJECTIVES)}; got {', '.join(unknown)}.")
         for name in ("max_latency_ms", "max_peak_memory_mib"):
@@ -204,6 +217,27 @@ class SearchArguments:
             runtime=self.latency_runtime,
         )
 
+    def check_conditions(self, settings: LatencySettings) -> None:
+        """Raises a `ValueError` where an option asks for another condition than a latency table was measured under."""
+        for option, name in _CONDITIONS.items():
+            wanted, there = getattr(self, option), getattr(settings, name)
+            if wanted not in (self.__dataclass_fields__[option].default, there):
+                raise ValueError(
+                    f"`{option}` is {wanted!r}, and the latencies of the table were measured with {there!r}: leave out the"
+                    " option, or measure a table with it."
+                )
+
+    def check_choice(self, search_space: SearchSpace) -> None:
+        """Raises a `ValueError` where `choose` is none of `CHOICES`, and no architecture of the space."""
+        if self.choose not in CHOICES:
+            try:
+                self.choose = str(search_space.check(self.choose))
+            except ValueError as error:
+                raise ValueError(
+                    f"`choose` is {', '.join(CHOICES)} or the name of a child; got"
+                    f" {self.choose!r}{did_you_mean(self.choose, CHOICES)}. {error}"
+                ) from error
+
     def restricted(self, config: SupernetBertConfig) -> SupernetBertConfig:
         """The configuration of the space to search: that of the supernet, or a part of it; see [`with_operators`]."""
         return config if self.operators is None else with_operators(config, self.operators)
@@ -216,8 +250,8 @@ class SearchArguments:
         if table is not None:
             costs.append(LatencyCost(config, table))
         if self.max_peak_memory_mib is not None or PeakMemory.name in self.objectives:
-            length = self.latency_seq_length or max_seq_length
-            costs.append(PeakMemory(config, self.latency_batch_size, length, dtype=self.latency_dtype))
+            settings = self.latency_settings(max_seq_length, "cpu") if table is None else table.settings
+            costs.append(PeakMemory(config, settings.batch_size, settings.sequence_length, dtype=settings.dtype))
         return {cost.name: cost for cost in costs}
 
     def make_strategy(self, config: SupernetBertConfig, costs: Mapping[str, Objective]) -> SearchStrategy:

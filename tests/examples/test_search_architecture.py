@@ -335,6 +335,11 @@ def test_a_json_file_of_options(inputs, finished, tmp_path):
             "`batch_size` must be positive and finite, got 0",
         ),
         ({"latency_table": "no-such-table.json"}, FileNotFoundError, "no-such-table"),
+        (
+            {"latency_batch_size": 8},
+            ValueError,
+            "`latency_batch_size` is 8, and the latencies of the table .* with 1: ",
+        ),
     ],
 )
 def test_errors_before_the_search(inputs, finished, tmp_path, options, error, message):
@@ -352,13 +357,16 @@ def test_errors_before_the_search(inputs, finished, tmp_path, options, error, me
         {"max_latency_ms": "nan", "latency_table": None},
         {"latency_device": "cud", "latency_table": None},
         {"population_size": 0},
+        {"choose": "kne"},
     ],
 )
 def test_limits_are_checked_before_anything_is_loaded(inputs, finished, tmp_path, monkeypatch, options):
     for name in ("load_supernet", "load_dev_batches", "measure_latencies"):
         monkeypatch.setattr(search_architecture, name, lambda *_, name=name: pytest.fail(f"{name} was called"))
     options = {"latency_table": finished / "latency_table.json", **options}
-    with pytest.raises(ValueError, match=r"this space reaches|at least 1|must be a positive|'cpu'.*; got 'cud'"):
+    with pytest.raises(
+        ValueError, match=r"this space reaches|at least 1|must be a positive|'cpu'.*; got 'cud'|got 'kne'"
+    ):
         search_architecture.main(arguments(inputs, tmp_path / "search", **options))
 
 
@@ -396,13 +404,17 @@ def test_damaged_weights(inputs, tmp_path):
     assert not (tmp_path / "search").exists()
 
 
-def test_an_old_search_is_not_overwritten_and_not_continued_with_other_data(inputs, finished):
+def test_an_old_search_is_not_overwritten_and_not_continued_with_other_data(inputs, finished, monkeypatch):
     before = (finished / "result.parquet").read_bytes()
     with pytest.raises(ValueError, match="holds a search already; pass `--resume`"):
         search_architecture.main(arguments(inputs, finished))
     _states_reset()
     with pytest.raises(ValueError, match="saved search has `dev_data`"):
         search_architecture.main(arguments(inputs, finished, resume=True, max_eval_samples=13, generations=4))
+    _states_reset()
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")  # gives other losses
+    with pytest.raises(ValueError, match="saved search has `mixed_precision` None, this one 'bf16'"):
+        search_architecture.main(arguments(inputs, finished, resume=True, generations=4))
     _states_reset()
     assert (finished / "result.parquet").read_bytes() == before
 

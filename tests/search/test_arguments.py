@@ -15,7 +15,7 @@
 
 import pytest
 
-from hf_supernet.search import LatencyCost, NSGA2Search, Objective, PeakMemory, ShrinkingSearch
+from hf_supernet.search import LatencyCost, LatencySettings, NSGA2Search, Objective, PeakMemory, ShrinkingSearch
 from hf_supernet.search.arguments import SearchArguments, with_operators
 from hf_supernet.search_space import SearchSpace
 
@@ -91,6 +91,8 @@ def test_options_go_where_they_belong():
             {"calibration_children": ["a", "b", "c"], "early_stopping_risk": 0.1},
             "`early_stopping_risk` compares losses that are not corrected yet, .*: leave out one or the other",
         ),
+        ({"latency_num_children": 2}, "An overhead is fitted on 4 distinct children or more, got 2"),
+        ({"latency_num_children": -1}, "An overhead is fitted on 4 distinct children or more, got -1"),
         ({"ray_workers": -1}, "`ray_workers` is a number of workers, 0 for none; got -1"),
         ({"max_peak_memory_mib": 0.0}, "`max_peak_memory_mib` must be a positive number, got 0.0"),
         ({"objectives": ["memory"]}, "some of loss, parameters, multiply_adds, latency, peak_memory; got memory"),
@@ -99,6 +101,44 @@ def test_options_go_where_they_belong():
 def test_options_that_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
         SearchArguments(output_dir="search", **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "there"),
+    [
+        ("latency_batch_size", 8, 1),
+        ("latency_seq_length", 99, 128),
+        ("latency_dtype", "bfloat16", "'float32'"),
+        ("latency_runtime", "onnxruntime", "'pytorch'"),
+        ("latency_num_threads", 7, 2),
+        ("latency_device", "cuda", "'cpu'"),
+    ],
+)
+def test_conditions_that_a_table_was_not_measured_under(option, value, there):
+    settings = LatencySettings(num_threads=2)
+    SearchArguments(output_dir="search", latency_num_threads=2).check_conditions(settings)
+    with pytest.raises(ValueError, match=f"`{option}` is {value!r}, and the latencies of .* with {there}: leave out"):
+        SearchArguments(output_dir="search", **{option: value}).check_conditions(settings)
+
+
+def test_peak_memory_is_of_the_conditions_of_the_table():
+    config = tiny_config()
+    args = SearchArguments(output_dir="search", objectives=["loss", "peak_memory"])
+    table = made_up_table(config)
+    table.settings = LatencySettings(batch_size=3, sequence_length=7, dtype="bfloat16")
+    of_table, without = (args.known_costs(config, 16, it)["peak_memory"].settings for it in (table, None))
+    assert (of_table.batch_size, of_table.sequence_length, of_table.dtype) == (3, 7, "bfloat16")
+    assert (without.batch_size, without.sequence_length, without.dtype) == (1, 16, "float32")
+
+
+def test_the_choice_is_checked_before_the_search():
+    space = SearchSpace.from_config(tiny_config())
+    for choice in ("best", "knee", "A4-C3-I-I-I-F37"):
+        SearchArguments(output_dir="search", choose=choice).check_choice(space)
+    with pytest.raises(ValueError, match=r"`choose` is best, knee or the name .*; got 'kne' \(did you mean \"knee\""):
+        SearchArguments(output_dir="search", choose="kne").check_choice(space)
+    with pytest.raises(ValueError, match=r"`choose` is .*; got 'A4-C3'.* has 2 layers, but the search space has 6"):
+        SearchArguments(output_dir="search", choose="A4-C3").check_choice(space)
 
 
 def test_a_part_of_the_space():
