@@ -161,6 +161,8 @@ def _bert_config(child: SearchedBertPreTrainedModel) -> BertConfig:
         intermediate_size=kept[1].size,
     )
     config._attn_implementation = child.config._attn_implementation
+    if isinstance(child, SearchedBertForQuestionAnswering):
+        config.num_labels = 2  # start and end, however many classes the model knew that it comes from
     return config
 
 

@@ -72,6 +72,14 @@ def test_gives_the_same_outputs_and_loads_as_a_plain_bert(child_class, bert_clas
     assert_close(outputs(loaded.eval(), batch), expected, rtol=0, atol=1e-5)
 
 
+def test_answers_of_a_model_that_was_a_classifier_before(make_child, batch):
+    """Three classes in its configuration: an answer has a start and an end all the same."""
+    child = make_child(PLAIN, SearchedBertForQuestionAnswering, num_labels=3)
+    bert = to_bert(child)
+    assert bert.config.num_labels == 2
+    assert_close(outputs(bert, batch), outputs(child, batch), rtol=0, atol=1e-5)
+
+
 def test_a_bert_comes_back_from_a_supernet_weight_by_weight():
     config = BertConfig(
         vocab_size=99, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=37
