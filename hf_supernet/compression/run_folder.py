@@ -42,12 +42,15 @@ class RunFolder:
             All on which the stages depend, as values that JSON can hold.
 
     Raises:
-        ValueError: where the folder holds a run with other settings, which the message names, or no run and other files.
+        ValueError: where the folder holds a run with other settings, which the message names, or no run and other files, and
+            where it is a file.
     """
 
     def __init__(self, path: str | Path, settings: dict[str, Any]):
         self.path = Path(path)
         self.settings = settings
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"'{self.path}' is a file, and a run needs a folder: pass another `output_dir`.")
         found = self._read(SETTINGS_NAME)
         entries = sorted(path.name for path in self.path.iterdir()) if self.path.is_dir() else []
         if found is None and entries:

@@ -207,8 +207,14 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
     Refuse a tokenizer that is not the model's; say so where the texts are cut shorter than asked for.
 
     Raises:
-        ValueError: if the tokenizer has more tokens than the model has embeddings.
+        ValueError: if the tokenizer has more tokens than the model has embeddings, or none but special ones.
     """
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        # What transformers makes of a folder that has a model alone: to it, every word is unknown.
+        raise ValueError(
+            f"The tokenizer has no tokens but special ones ({', '.join(tokenizer.all_special_tokens)}): its files are not beside"
+            " the model. Pass one as `tokenizer_name`, or save it there with `tokenizer.save_pretrained`."
+        )
     if len(tokenizer) > config.vocab_size:
         raise ValueError(
             f"The tokenizer has {len(tokenizer)} tokens, the model embeds {config.vocab_size}: it is not the tokenizer of "

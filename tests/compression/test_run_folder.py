@@ -72,6 +72,9 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "child").mkdir()
     with pytest.raises(ValueError, match=r"holds other files \(child\) and no run that could go on: pass another"):
         RunFolder(tmp_path, {})
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file' is a file, and a run needs a folder: pass another `output_dir`"):
+        RunFolder(tmp_path / "file", {})
 
 
 def test_a_damaged_file_is_named(tmp_path):

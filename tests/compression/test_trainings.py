@@ -155,3 +155,11 @@ def test_a_checkpoint_that_is_no_bert(data, tmp_path):
     for name, kind in (("searched", "a 'searched-bert' model"), ("decoder", "a decoder")):
         with pytest.raises(ValueError, match=f"{name}' is {kind}, and a compression starts from a BERT encoder"):
             load_checkpoint(CheckpointArguments(str(tmp_path / name)), data_arguments(), data)
+
+
+def test_a_checkpoint_without_its_tokenizer(data, tmp_path):
+    BertForSequenceClassification(bert_config()).save_pretrained(tmp_path / "alone")
+    with pytest.raises(
+        ValueError, match=r"no tokens but special ones \(.*\[MASK\].*\): .* Pass one as `tokenizer_name`"
+    ):
+        load_checkpoint(CheckpointArguments(str(tmp_path / "alone")), data_arguments(), data)
