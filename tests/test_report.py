@@ -11,6 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -114,6 +115,21 @@ class Page(HTMLParser):
 
 def titles(folder: Path) -> list[str]:
     return [section.title for section in build_sections(find_records(folder))]
+
+
+def test_how_well_predictors_ranked(run):
+    info = json.loads((run / "search" / "search.json").read_text())
+    kendall = {"ridge": 0.3125, "svr": 0.8125}
+    row = {"generation": 1, "objective": "loss", "predictor": "svr", "samples": 50, "kendall": kendall}
+    few = row | {"samples": 9, "predictor": "ridge", "kendall": {}}
+    for quality, number in (([few, row], 2), ([], 0), (["svr", 3], 0), ({"svr": 3}, 0), ([{"kendall": 3}, row], 2)):
+        write_json(run / "search" / "search.json", info | {"predictors": quality})
+        tables = [table for section in build_sections(find_records(run)) for table in section.tables]
+        found = [table.rows for table in tables if "Kendall's tau" in table.caption]
+        assert [len(table) for table in found] == [number] * bool(number)
+        if quality == [few, row]:
+            assert list(found[0]) == ["generation", "objective", "predictor", "samples", "ridge", "svr"]
+            assert found[0]["svr"].iloc[1] == 0.8125 and "0.8125" in Page(write_report(run)).text
 
 
 def test_a_page_has_every_part(run):

@@ -197,7 +197,10 @@ def _search_sections(search: SearchRecord) -> Iterator[Section]:
         f"Search: {name}",
         facts={"children evaluated": len(result)} | _settings(result.info.get("settings")),
         panels=pareto_panels(result, chosen) if has_costs else [],
-        tables=[Table(f"The best {len(best)} children", _readable(best))],
+        tables=[
+            Table(f"The best {len(best)} children", _readable(best)),
+            *_predictor_tables(result.info.get("predictors")),
+        ],
     )
     yield _chosen_section(search)
     yield _latency_section(search)
@@ -236,6 +239,17 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
             for column, (heading, factor) in shown.items()
         }
     )
+
+
+def _predictor_tables(quality: Any) -> Iterator[Table]:
+    """What each generation's proposals rest on, and how well each candidate ranked children that it had not seen."""
+    rows = [row for row in quality if isinstance(row, Mapping)] if isinstance(quality, list) else []
+    if rows:
+        shown = [
+            {name: value for name, value in row.items() if name != "kendall"} | _settings(row.get("kendall"))
+            for row in rows
+        ]
+        yield Table("Predictors, with Kendall's tau of each candidate in cross-validation", pd.DataFrame(shown))
 
 
 def _chosen_section(search: SearchRecord) -> Section:

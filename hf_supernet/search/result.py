@@ -103,7 +103,7 @@ class SearchResult:
         by = by or self.searched[0]
         ranked = self.ranked(under, by).dropna(subset=by)
         if ranked.empty:
-            least = {column: self.table[column].min() for column in under or {}}
+            least = {column: self.table[column].min().item() for column in under or {}}
             raise ValueError(
                 f"None of the {len(self)} children evaluated is under {dict(under or {})} with a {by}; the least values"
                 f" are {least}."

@@ -85,8 +85,11 @@ class EvaluationStore:
         self.path = None if path is None else Path(path)
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        # A minute: several searches may write to one file.
-        self._connection = sqlite3.connect(self.path or _IN_MEMORY, timeout=60)
+        try:
+            # A minute: several searches may write to one file.
+            self._connection = sqlite3.connect(self.path or _IN_MEMORY, timeout=60)
+        except sqlite3.OperationalError as error:
+            raise ValueError(f"'{self.path}' cannot be opened as a store of evaluations: {error}.") from error
         try:
             self._open()
         except sqlite3.DatabaseError as error:

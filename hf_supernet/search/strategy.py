@@ -23,7 +23,7 @@ import numpy as np
 from ..architecture import Architecture
 from ..search_space import SearchSpace
 from .constraints import Constraint, FeasibleSpace
-from .objectives import LOSS, Objective
+from .objectives import LOSS, Judgement, Objective
 
 
 class SearchStrategy(ABC):
@@ -111,7 +111,7 @@ class SearchStrategy(ABC):
 
         Args:
             values (`dict[Architecture, dict[str, float]]`):
-                The value of each objective, by its name, for each architecture; NaN where it has none. A child that
+                The value of each objective, by its name, for each architecture; NaN or `None` where it has none. A child that
                 lacks one loses against every other.
 
         Raises:
@@ -128,12 +128,15 @@ class SearchStrategy(ABC):
 
     def _row(self, architecture: Architecture, values: Mapping[Architecture, Mapping[str, float]]) -> list[float]:
         try:
-            return [objective.sign * values[architecture][objective.name] for objective in self.objectives]
+            told = [values[architecture][objective.name] for objective in self.objectives]
         except KeyError as error:
             raise ValueError(
                 f"`tell` needs {', '.join(objective.name for objective in self.objectives)} of every architecture that"
                 f" was asked for; '{architecture}' lacks {error}."
             ) from error
+        return [
+            objective.sign * Judgement.of(value).value for objective, value in zip(self.objectives, told, strict=True)
+        ]
 
     @abstractmethod
     def propose(self) -> list[Architecture]:

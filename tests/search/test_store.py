@@ -99,6 +99,8 @@ def test_two_at_once(tmp_path, paths):
 
 
 def test_what_is_no_store(tmp_path):
+    with pytest.raises(ValueError, match=f"'{tmp_path}' cannot be opened as a store of evaluations: unable to open"):
+        EvaluationStore(tmp_path)
     (tmp_path / "text").write_text("not a database " * 100)
     with pytest.raises(ValueError, match=r"text' is no store of evaluations, or damaged: file is not a database"):
         EvaluationStore(tmp_path / "text")

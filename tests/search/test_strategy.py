@@ -14,6 +14,7 @@
 """What holds for every strategy."""
 
 import itertools
+import math
 import random
 
 import numpy as np
@@ -216,8 +217,9 @@ def test_what_cannot_be_told(space):
         strategy.tell({item: {"los": 1.0} for item in asked})
     with pytest.raises(ValueError, match=rf"'{asked[2]}' lacks"):
         strategy.tell({item: {"loss": 1.0} for item in asked[:2]})
-    strategy.tell({item: {"loss": 1.0} for item in asked})
+    strategy.tell(dict(zip(asked, ({"loss": 1.0}, {"loss": None}, {"loss": math.inf}), strict=True)))
     assert list(strategy.evaluated) == asked
+    assert [np.isnan(values).tolist() for values in strategy.evaluated.values()] == [[False], [True], [True]]
 
 
 def test_a_strategy_of_ones_own(config, space):
