@@ -113,6 +113,13 @@ class SearchArguments:
             "help": "Search among these of the supernet's candidate operators only, such as attention-4 identity."
         },
     )
+    plain_children: bool = field(
+        default=False,
+        metadata={
+            "help": "Search among those children only that a plain BERT can be, one size for all its blocks (with the strategies"
+            " coarse-to-fine and random)."
+        },
+    )
     choose: str = field(
         default="best",
         metadata={
@@ -240,7 +247,11 @@ class SearchArguments:
 
     def restricted(self, config: SupernetBertConfig) -> SupernetBertConfig:
         """The configuration of the space to search: that of the supernet, or a part of it; see [`with_operators`]."""
-        return config if self.operators is None else with_operators(config, self.operators)
+        part = config if self.operators is None else with_operators(config, self.operators)
+        if self.plain_children and not part.plain_children:
+            part = copy.copy(part)
+            part.plain_children, part.default_architecture = True, None
+        return part
 
     def known_costs(
         self, config: SupernetBertConfig, max_seq_length: int, table: LatencyTable | LatencyTables | None

@@ -15,6 +15,7 @@
 
 import pytest
 
+from hf_supernet import Architecture, PlainBertSpace
 from hf_supernet.search import LatencyCost, LatencySettings, NSGA2Search, Objective, PeakMemory, ShrinkingSearch
 from hf_supernet.search.arguments import SearchArguments, with_operators
 from hf_supernet.search_space import SearchSpace
@@ -129,6 +130,26 @@ def test_peak_memory_is_of_the_conditions_of_the_table():
     of_table, without = (args.known_costs(config, 16, it)["peak_memory"].settings for it in (table, None))
     assert (of_table.batch_size, of_table.sequence_length, of_table.dtype) == (3, 7, "bfloat16")
     assert (without.batch_size, without.sequence_length, without.dtype) == (1, 16, "float32")
+
+
+def test_plain_children_of_any_supernet():
+    candidates = [
+        ["attention-4", "attention-2", "identity"],
+        ["feed_forward-37", "feed_forward-8", "convolution-3", "identity"],
+    ]
+    config = tiny_config(candidate_operators=candidates * 3, default_architecture="A4-C3-A2-F8-I-I")
+    args = SearchArguments(output_dir="search", plain_children=True, strategy="coarse-to-fine", max_parameters=30_000)
+    part = args.restricted(config)
+    strategy = args.make_strategy(part, args.known_costs(part, 16, None))
+    assert strategy.search_space == PlainBertSpace.from_config(config) and not config.plain_children
+    assert all(path in SearchSpace.from_config(config) for path in strategy.propose())
+    args.operators = ["attention-2", "feed_forward-8", "identity"]
+    assert set(SearchSpace.from_config(args.restricted(config)).networks()) == {
+        Architecture.from_string(path) for path in ("A2-F8-I-I-I-I", "A2-F8-A2-F8-I-I", "A2-F8-A2-F8-A2-F8")
+    }
+    args.operators = ["attention-2", "convolution-3"]
+    with pytest.raises(ValueError, match="No architecture of this space is a plain BERT: that takes an attention in"):
+        SearchSpace.from_config(args.restricted(config))
 
 
 def test_the_choice_is_checked_before_the_search():
