@@ -20,7 +20,7 @@ import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +78,7 @@ def start(name: str, args: argparse.Namespace, argv: list[str] | None) -> dict[s
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     transformers.utils.logging.set_verbosity_error()
-    options = sys.argv[1:] if argv is None else argv
+    options = _without_output(sys.argv[1:] if argv is None else argv)
     return {
         "benchmark": name,
         "command": shlex.join(["python", f"examples/benchmarks/{name}.py", *options]),
@@ -93,6 +93,17 @@ def start(name: str, args: argparse.Namespace, argv: list[str] | None) -> dict[s
             "load_average_at_start": [round(load, 2) for load in os.getloadavg()],
         },
     }
+
+
+def _without_output(options: Sequence[str]) -> list[str]:
+    """The options but `--output`, which is of one machine, and none of what is measured."""
+    kept, rest = [], iter(options)
+    for option in rest:
+        if option == "--output":
+            next(rest, None)
+        elif not option.startswith("--output="):
+            kept.append(option)
+    return kept
 
 
 def finish(output: Path, head: dict[str, Any], results: list[dict[str, Any]]) -> None:

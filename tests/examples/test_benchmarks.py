@@ -81,6 +81,7 @@ def test_head(results, name):
     benchmark = read(results, name)
     assert benchmark["benchmark"] == name
     assert benchmark["command"].startswith(f"python examples/benchmarks/{name}.py --")
+    assert "--output" not in benchmark["command"]  # a folder of the machine
     assert {"seed", "rounds", "threads"} <= set(benchmark["settings"])
     environment = benchmark["environment"]
     assert {"torch", "transformers", "hf_supernet"} == set(environment["versions"])
