@@ -152,7 +152,7 @@ def test_from_a_checkpoint_to_the_tables(models, tmp_path, capsys, monkeypatch):
     found = json.loads(compared.read_text())
     (run,) = found["runs"]
     assert (
-        found["options"].count("--per_device_train_batch_size") == 1 and "--learning_rate 0.0002" in found["options"]
+        found["options"].count("--per_device_train_batch_size") == 1 and "--learning_rate 0.0001" in found["options"]
     )
     assert {row["name"] for row in run["models"]} == {*ARMS, "random_child_straight"} and run["left_out"] == {}
     steps = {row["name"]: row["steps"] for row in run["models"]}
