@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from transformers import BertConfig, PreTrainedModel
+from transformers.utils import logging
 
 from ..architecture import Architecture
 from ..evaluation.evaluator import Evaluator
@@ -37,6 +38,9 @@ from .budget import keeps_sizes
 from .choice_arguments import BudgetArguments, ChoiceArguments
 from .latency import first_within
 from .task_data import TaskData
+
+
+logger = logging.get_logger(__name__)
 
 
 class Measuring(NamedTuple):
@@ -129,6 +133,25 @@ def search_children(
         )
 
 
+def warn_of_untrained(result: SearchResult, constant_loss: float) -> None:
+    """
+    Warns where no child that was searched answers better than all alike.
+
+    Args:
+        result ([`SearchResult`]):
+            What was searched.
+        constant_loss (`float`):
+            The loss of the best constant answer, on the same rows.
+    """
+    best = float(result.table["loss"].min())
+    if best >= constant_loss:
+        logger.warning(
+            f"The best of {len(result)} children has the loss {best:.4g} on the rows that are held out, and a constant answer"
+            f" {constant_loss:.4g}: the supernet learned nothing that it would share. Its training may have collapsed (see"
+            " `supernet/trainer_state.json`: lower `learning_rate`), or was too short (`num_train_epochs`, more rows)."
+        )
+
+
 def choose_child(result: SearchResult, config: SupernetBertConfig, measuring: Measuring) -> dict[str, Any]:
     """
     The child of least loss that keeps the budget.
@@ -194,4 +217,4 @@ def choose_baselines(
     return {name: kinds[name]() for name in names}
 
 
-__all__ = ["Measuring", "choose_baselines", "choose_child", "search_children"]
+__all__ = ["Measuring", "choose_baselines", "choose_child", "search_children", "warn_of_untrained"]

@@ -43,7 +43,7 @@ from .arms import Arm, plan_arms
 from .baselines import untrained_child
 from .budget import check_that_it_binds, constraints_of, cost_models, largest, sizes_of
 from .checkpoint import load_checkpoint
-from .choosing import Measuring, choose_baselines, choose_child, search_children
+from .choosing import Measuring, choose_baselines, choose_child, search_children, warn_of_untrained
 from .comparison import arm_row, child_facts, model_row, reference_row, with_latencies
 from .latency import as_exported, measure_side_by_side, measure_tables
 from .run_folder import RunFolder
@@ -183,6 +183,7 @@ class Compression:
                 self.supernet, self.task, self.constraints, self.costs, choice, seed, self.args.eval_batch_size,
                 self.folder.path / "search",
             )  # fmt: skip
+            warn_of_untrained(result, self.task.constant_loss)
             child = choose_child(result, self.config, measuring)
             baselines = choose_baselines(
                 choice.baselines, self.reference.config, self.supernet, self.constraints, measuring, seed

@@ -73,6 +73,18 @@ class TaskData:
             sha.update(json.dumps([part["input_ids"][:], part["labels"][:]]).encode())
         return sha.hexdigest()[:16]
 
+    @property
+    def constant_loss(self) -> float:
+        """
+        The loss of the best constant answer on the rows that are held out: the entropy of their labels in nats, the variance of
+        numbers. What answers no better learned nothing of the inputs.
+        """
+        labels = np.asarray(self.search["labels"][:])
+        if np.issubdtype(labels.dtype, np.floating):
+            return float(labels.var())
+        shares = np.unique(labels, return_counts=True)[1] / len(labels)
+        return float(-(shares * np.log(shares)).sum())
+
     def batches(self, part: Dataset, batch_size: int) -> list[dict[str, torch.Tensor]]:
         """The rows of a part in batches, in their order."""
         return [dict(batch) for batch in DataLoader(part, batch_size, collate_fn=self.collator)]
