@@ -52,13 +52,13 @@ def reference_row(row: Row, architecture: str) -> Row:
     return {"name": "reference", "label": "reference", "architecture": architecture, "steps": 0, "passes": 0, **row}
 
 
-def arm_row(row: Row, arm: Arm, paths_per_step: int) -> Row:
+def arm_row(row: Row, arm: Arm, passes_per_step: int) -> Row:
     """
     The row of another model: with its optimizer steps since the reference, and the passes of a batch, forward and backward,
-    that these took (a supernet's step trains several paths).
+    that these took: a supernet's step takes one for each path, or one in all where the paths share the batch.
     """
     facts = {"name": arm.name, "label": arm.label, "architecture": arm.architecture, "steps": arm.steps}
-    return {**facts, "passes": paths_per_step * arm.supernet_steps + arm.own_steps, **row}
+    return {**facts, "passes": passes_per_step * arm.supernet_steps + arm.own_steps, **row}
 
 
 def with_latencies(rows: Sequence[Row], latencies: Mapping[str, RelativeLatency]) -> list[Row]:
@@ -101,7 +101,7 @@ def _legend(comparison: Mapping[str, Any]) -> str:
         " others. Latency is a share of the reference's, measured side by side; multiply-adds are those of"
         f" {comparison['sequence_length']} tokens. Steps are optimizer steps since the reference, those of the supernet included;"
         f" passes are batches that went forward and backward, of which a step of the supernet takes"
-        f" {comparison['paths_per_step']}."
+        f" {comparison['passes_per_step']}."
     )
 
 

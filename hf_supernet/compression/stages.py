@@ -259,6 +259,7 @@ class Compression:
     def _compare(self) -> dict[str, Any]:
         args, conditions, length = self.args, self.conditions, self.conditions.sequence_length
         paths = len(args.build_sampler(self.space, self.config).sample(0))
+        passes = 1 if args.split_batch else paths
         own = largest(self.config, self.space)
         # Of one network two models may be there: it is measured once.
         networks: dict[str, PreTrainedModel] = {"reference": self.reference}
@@ -271,7 +272,7 @@ class Compression:
             architecture = Architecture.from_operators(child.config.operators)
             scores = self.task.scores(child, args.eval_batch_size, args.device)
             row = model_row(sizes_of(child.config, architecture, length), kind, scores, self.task.metric)
-            rows.append(arm_row(row, arm, paths))
+            rows.append(arm_row(row, arm, passes))
             networks[arm.architecture] = as_exported(child.cpu())
         latencies = measure_side_by_side(networks, "reference", conditions)
         chosen = self.chosen
@@ -282,6 +283,7 @@ class Compression:
             "seed": args.seed,
             "supernet_steps": supernet_steps(len(self.task.train), args),
             "paths_per_step": paths,
+            "passes_per_step": passes,
             "children_evaluated": chosen["children_evaluated"],
             "rows": {
                 "train": len(self.task.train),

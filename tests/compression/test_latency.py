@@ -112,7 +112,12 @@ def test_a_table_says_who_was_above_the_budget_in_the_end():
         "models": [row, row | {"label": "one"}, row | {"label": "two", "latency_ratio": 0.4}],
     }
     comparison |= {"budget": {"latency": 0.5}, "left_out": {"layers_dropped": "none keeps the budget"}}
-    comparison |= {"rows": {"train": 4, "search": 5, "validation": 6}, "sequence_length": 8, "paths_per_step": 4}
+    comparison |= {
+        "rows": {"train": 4, "search": 5, "validation": 6},
+        "sequence_length": 8,
+        "paths_per_step": 4,
+        "passes_per_step": 4,
+    }
     lines = comparison_table(comparison).splitlines()
     assert lines[2] == "| reference | 0.5000 | 9 | 9 | 1.000 | 0 | 0 |"
     assert lines[-2] == "Measured anew for this table, these are above the budget of 0.5: one (1.000)."

@@ -270,6 +270,7 @@ def test_a_teacher_that_was_named_and_no_baselines(models, whole, tmp_path, monk
     seen = []
     monkeypatch.setattr(stages, "fine_tune", lambda *args: (seen.append(args[6:]), trainings.fine_tune(*args)))
     more = {"distillation": "teacher", "baselines": "none", "hidden_sizes": [16], "max_parameters": 9_000}
+    more |= {"split_batch": True}
     more |= {"finetune_distillation_weight": 0.25, "output": tmp_path / "out", "model": models["with_head"]}
     with pytest.raises(
         ValueError, match=r"The teacher answers with the labels \['LABEL_0', 'LABEL_1'\], the student with"
@@ -280,6 +281,8 @@ def test_a_teacher_that_was_named_and_no_baselines(models, whole, tmp_path, monk
     comparison = compress(teacher_model_name_or_path=teacher, **more)
     assert [row["name"] for row in comparison["models"]] == ["reference", "child_straight", "child"]
     assert comparison["models"][-1]["architecture"].startswith("H16:A2-")
+    # The four paths of a step share its batch: together they make one pass.
+    assert comparison["models"][-1]["passes"] == comparison["models"][-1]["steps"] == 6
     ((model, weight),) = seen
     assert weight == 0.25 and model.name_or_path == teacher
 
