@@ -45,7 +45,7 @@ from hf_supernet.evaluation import Evaluator, count_calls
 from hf_supernet.search import FunctionObjective, NSGA2Search, ParameterCost, run_search
 
 
-PROPOSALS = {"plain": {}, "families": {"family_size": 3}}
+PROPOSALS = {"plain": {}, "families": {"family_size": 4}}
 MOMENTS = ("early", "middle", "late")
 LEAST_SHARE = 0.9
 """Of the time that multiply-adds promise to save."""

@@ -43,12 +43,13 @@ class EvolutionarySearch(GeneticSearch):
             One objective.
         crossover_probability (`float`, *optional*, defaults to 0.5):
             How often a child has two parents.
-        mutation_probability (`float`, *optional*, defaults to 0.1):
-            The mean number of changes that a mutation makes, as a share of the layers; it makes one at least.
+        mutation_probability (`float`, *optional*, defaults to 0.1, and with families to 0.03):
+            The mean number of changes that a mutation makes, as a share of the layers; without families it makes one at
+            least.
         family_size (`int`, *optional*, defaults to 1):
             How many children of a generation begin alike, so that evaluating it takes fewer operator calls; 1: they do
             so only by chance.
-        shared_layers (`float`, *optional*, defaults to 0.75):
+        shared_layers (`float`, *optional*, defaults to 0.8):
             How many leading layers a family has in common, as a share of the layers.
 
     Raises:

@@ -78,11 +78,12 @@ def _depth(architecture: Architecture) -> int:
 
 class FamilyMutation(StepwiseMutation):
     """
-    [`StepwiseMutation`], and then [`share_beginnings`].
+    [`StepwiseMutation`], and then [`share_beginnings`], which is a change by itself: none is forced before it. (With one step
+    at least, as without families, a search comes less far with as many evaluations.)
 
     Args:
         probability (`float`):
-            As for [`StepwiseMutation`].
+            As for [`StepwiseMutation`]; only with 0 each takes one step, so that there is something new.
         family_size (`int`):
             How many make a family.
         num_layers (`int`):
@@ -90,7 +91,7 @@ class FamilyMutation(StepwiseMutation):
     """
 
     def __init__(self, probability: float, family_size: int, num_layers: int):
-        super().__init__(probability)
+        super().__init__(probability, least_steps=0 if probability > 0 else 1)
         self.family_size = family_size
         self.num_layers = num_layers
 

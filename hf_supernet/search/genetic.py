@@ -41,6 +41,9 @@ _FAILED = 1e300
 """Stands for each objective of a child that failed. Finite, so that differences are; beaten by every other child, so that
 those that failed are the last front by themselves."""
 
+_MUTATION, _MUTATION_OF_FAMILIES = 0.1, 0.03
+"""A member of a family changes by its beginning already."""
+
 
 class GeneticSearch(SearchStrategy):
     """
@@ -52,12 +55,13 @@ class GeneticSearch(SearchStrategy):
             Where to search; this and the next four as for [`SearchStrategy`].
         crossover_probability (`float`, *optional*, defaults to 0.5):
             How often a child has two parents.
-        mutation_probability (`float`, *optional*, defaults to 0.1):
-            The mean number of changes that a mutation makes, as a share of the layers; it makes one at least.
+        mutation_probability (`float`, *optional*, defaults to 0.1, and with families to 0.03):
+            The mean number of changes that a mutation makes, as a share of the layers; without families it makes one at
+            least.
         family_size (`int`, *optional*, defaults to 1):
             How many children of a generation begin alike, from the second generation on, so that evaluating it takes
             fewer operator calls; see [`share_beginnings`]. 1: they begin alike only by chance.
-        shared_layers (`float`, *optional*, defaults to 0.75):
+        shared_layers (`float`, *optional*, defaults to 0.8):
             How many leading layers a family has in common, as a share of the layers.
     """
 
@@ -69,10 +73,12 @@ class GeneticSearch(SearchStrategy):
         seed: int = 0,
         objectives: Sequence[Objective] = (LOSS,),
         crossover_probability: float = 0.5,
-        mutation_probability: float = 0.1,
+        mutation_probability: float | None = None,
         family_size: int = 1,
-        shared_layers: float = 0.75,
+        shared_layers: float = 0.8,
     ):
+        if mutation_probability is None:
+            mutation_probability = _MUTATION if family_size == 1 else _MUTATION_OF_FAMILIES
         for name, value in (
             ("crossover_probability", crossover_probability),
             ("mutation_probability", mutation_probability),

@@ -117,18 +117,21 @@ class StepwiseMutation(Mutation):
 
     Args:
         probability (`float`):
-            The mean number of steps as a share of the layers; at least one is taken.
+            The mean number of steps as a share of the layers.
+        least_steps (`int`, *optional*, defaults to 1):
+            The least number of steps.
     """
 
-    def __init__(self, probability: float):
+    def __init__(self, probability: float, least_steps: int = 1):
         super().__init__()
         self.probability = probability
+        self.least_steps = least_steps
 
     def _do(self, problem: ArchitectureProblem, X: np.ndarray, *args, random_state=None, **kwargs) -> np.ndarray:
         if problem.search_space.num_paths() == 1:
             return X
         generator = generator_from(random_state)
-        steps = np.maximum(1, random_state.binomial(X.shape[1], self.probability, size=len(X)))
+        steps = np.maximum(self.least_steps, random_state.binomial(X.shape[1], self.probability, size=len(X)))
         mutated = []
         for architecture, count in zip(problem.decode(X), steps, strict=True):
             for _ in range(count):

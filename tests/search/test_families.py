@@ -89,7 +89,7 @@ def test_nsga2_with_families_saves_calls_and_finds_as_much():
     )
     volumes, savings = [], []
     for seed in range(4):
-        plain, families = searched(config, seed), searched(config, seed, family_size=3)
+        plain, families = searched(config, seed), searched(config, seed, family_size=4)
         worst = np.concatenate([plain[0], families[0]]).max(axis=0)
         volumes.append([hypervolume(values[non_dominated(values)], worst) for values, _ in (plain, families)])
         savings.append([plain[1], families[1]])
@@ -99,10 +99,23 @@ def test_nsga2_with_families_saves_calls_and_finds_as_much():
     assert all(families > 1.4 * plain for plain, families in savings)
 
 
+def test_without_mutations_there_is_something_new_too(space):
+    """A family changes by its beginning, but not where all have the same one."""
+    search = EvolutionarySearch(
+        space, population_size=6, family_size=2, shared_layers=0.0, mutation_probability=0.0, crossover_probability=0.0
+    )
+    for _ in range(4):
+        generation = search.ask()
+        assert len(generation) == 6
+        search.tell({child: {"loss": float(index)} for index, child in enumerate(generation)})
+
+
 def test_the_settings_say_so_and_what_cannot_be(space):
     search = EvolutionarySearch(space, population_size=6, family_size=3, shared_layers=0.5)
     assert search.settings["family_size"] == 3 and search.settings["shared_layers"] == 0.5
     assert len(set(search.ask())) == 6
+    assert search.settings["mutation_probability"] == 0.03
+    assert EvolutionarySearch(space).settings["mutation_probability"] == 0.1
     with pytest.raises(ValueError, match="`family_size` must be at least 1, got 0"):
         NSGA2Search(space, family_size=0)
     with pytest.raises(ValueError, match=r"`shared_layers` must lie in 0 to 1, got 1\.5"):
