@@ -55,8 +55,9 @@ DEFAULTS = {
 }
 """
 Options of every compression that are not those of `compress_bert.py` by default, the same for all models compared. Rows, epochs
-and learning rate were chosen by trials with a seed that is not reported: so that the reference learns the tasks at all, and the
-supernet's training does not collapse: at twice this rate its largest child came to answer all rows alike (trials, not kept).
+and learning rate were chosen by trials that are not kept, most of them with a seed that is not reported: so that the reference
+learns the tasks at all, and the supernet's training does not collapse (at twice this rate its largest child came to answer all
+rows alike).
 """
 
 SIZES = {"head_counts": [12, 9, 6], "feed_forward_sizes": [1536, 1152, 768]}
