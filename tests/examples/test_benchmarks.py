@@ -160,8 +160,11 @@ def test_generations_as_tries(results):
 
 
 def test_proposals_that_begin_alike(results):
-    volumes, families, plain, stored = read(results, "prefix_proposals")["results"]
-    assert all(len(result["per_seed"]) == 2 for result in (volumes, families, plain, stored))
+    volumes, of_fewer, families, plain, stored = read(results, "prefix_proposals")["results"]
+    assert all(len(result["per_seed"]) == 2 for result in (volumes, of_fewer, families, plain, stored))
+    assert (
+        "families / plain, fewer mutations, mean" in of_fewer["name"] and of_fewer["per_seed"] != volumes["per_seed"]
+    )
     assert stored["met"] and stored["target"].startswith("at most 3, ") and 1 <= max(stored["per_seed"]) <= 3
     assert min(families["per_seed"]) > max(plain["per_seed"]) > 1 and volumes["value"].startswith(
         f"{sum(volumes['per_seed']) / 2:.3f} ["
