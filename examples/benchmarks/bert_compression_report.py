@@ -187,6 +187,25 @@ def compression_section(found: dict[str, Any], results: Path = RESULTS) -> list[
     ]
 
 
+def compression_summary(found: dict[str, Any]) -> list[str]:
+    """What the project's own README shows of `bert_compression.py`."""
+    runs = found["runs"]
+    table = frame(runs)
+    scores = scores_of(table)
+    own = table[table["arm"] == "child"]
+    shares = own["parameters"].mean() / table.loc[table["arm"] == "reference", "parameters"].mean()
+    return [
+        *(*scores_table(scores, runs), ""),
+        *(*differences_table(scores), ""),
+        f"all-MiniLM-L6-v2, a BERT of 6 blocks, within {runs[0]['budget']['latency']:g} of its latency on each task, by"
+        f" `compress_bert.py`: the children have {shares:.2f} of its parameters, embeddings included. (b) to (e) were trained for as"
+        " many optimizer steps, those of the supernet included, (a) for those of the supernet alone. Scores in percent on the whole dev set, ± the standard deviation over"
+        " seeds; a seed draws the training rows too; intervals are Student's, paired by seed.",
+        "",
+        verdict(scores),
+    ]
+
+
 def children_alone_section(found: dict[str, Any]) -> list[str]:
     """The table of `children_alone.py`: by size, how much worse a child is straight from the supernet than trained alone."""
     runs = found["runs"]

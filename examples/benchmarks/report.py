@@ -22,7 +22,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bert_compression_report import children_alone_section, compression_section
+from bert_compression_report import children_alone_section, compression_section, compression_summary
 from common import RESULTS
 from search_peers_report import search_peers_section
 
@@ -243,8 +243,12 @@ OWN_FORM = {
 """The benchmarks whose results are of their own kind."""
 
 
+SUMMARIES = {"real_text": real_text_table, "glue_table": glue_table, "bert_compression": compression_summary}
+"""What the project's own README shows of some of these."""
+
+
 def summary(results: Path) -> list[str]:
-    """The figures that the project's own README shows: those with a target, on one line each."""
+    """The figures that the project's own README shows: those with a target, on one line each, and runs on real data."""
     rows = []
     for name, compared in COMPARED.items():
         path = results / f"{name}.json"
@@ -259,13 +263,10 @@ def summary(results: Path) -> list[str]:
             if "target" in result
         ]
     lines = markdown_table(["ratio, side by side in one run", "found [quartiles]", "target"], rows)
-    real_text = results / "real_text.json"
-    if real_text.is_file():
-        found = json.loads(real_text.read_text(encoding="utf-8"))
-        lines += ["", *real_text_table(found)]
-    against_bert = results / "glue_table.json"
-    if against_bert.is_file():
-        lines += ["", *glue_table(json.loads(against_bert.read_text(encoding="utf-8")))]
+    for name, write in SUMMARIES.items():
+        path = results / f"{name}.json"
+        if path.is_file():
+            lines += ["", *write(json.loads(path.read_text(encoding="utf-8")))]
     return lines
 
 

@@ -29,7 +29,13 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "examples" / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 import bert_compression  # noqa: E402 (scripts, found beside the package)
 import children_alone  # noqa: E402
-from bert_compression_report import ARMS, children_alone_section, compression_section, draw  # noqa: E402
+from bert_compression_report import (  # noqa: E402
+    ARMS,
+    children_alone_section,
+    compression_section,
+    compression_summary,
+    draw,
+)
 from task_runs import ResultsFile, run_all  # noqa: E402
 
 
@@ -69,6 +75,15 @@ def table_behind(lines: list[str], head: str) -> list[str]:
     """The table whose first line begins so."""
     first = next(index for index, line in enumerate(lines) if line.startswith(f"| {head}"))
     return lines[first : lines.index("", first)]
+
+
+def test_the_summary_has_scores_and_differences_of_the_whole_report():
+    runs = [make_run(task, seed) for seed in (1, 2, 3) for task in TASKS]
+    whole, lines = (write({**HEAD, "runs": runs}) for write in (compression_section, compression_summary))
+    for head in ("task", "difference"):
+        assert table_behind(lines, head) == table_behind(whole, head)
+    assert "within 0.53 of its latency" in "\n".join(lines)
+    assert lines[-1] in whole and lines[-1].startswith("On the mean of the tasks")
 
 
 def test_differences_are_paired_by_seed_on_the_mean_of_the_tasks():
