@@ -12,12 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-What a compressed child is compared with: the checkpoint without its last blocks, the checkpoint uniformly narrower, and a child
+What a compressed child is compared with: the checkpoint without some of its blocks, the checkpoint uniformly narrower, and a child
 of the same supernet drawn at random.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -27,7 +27,7 @@ from ..models.searched_bert.configuration_searched_bert import Operator
 from ..models.supernet_bert import SupernetBertConfig
 from ..search.constraints import Constraint, FeasibleSpace
 from ..search_space import SearchSpace
-from .supernet import make_supernet, supernet_config
+from .supernet import make_supernet, spread_blocks, supernet_config
 
 
 IDENTITY = Operator("identity")
@@ -36,14 +36,30 @@ _NEAR_THE_BUDGET = 0.9
 _DRAWS = 1000
 
 
-def shallower(bert: BertConfig) -> Iterator[Architecture]:
+def shallower(bert: BertConfig, loss: Callable[[Architecture], float]) -> Iterator[Architecture]:
     """
-    The checkpoint without its last block, its last two, and so on: what is left of a pretrained BERT serves best so ([On the
-    Effect of Dropping Layers of Pre-trained Transformer Models](https://huggingface.co/papers/2004.03844)).
+    The checkpoint without one block, without two, and so on. Of as many blocks, two choices are there: without the last ones, which
+    serves best where a pretrained BERT is fine-tuned after it ([On the Effect of Dropping Layers of Pre-trained Transformer
+    Models](https://huggingface.co/papers/2004.03844)), and with those at equal distances ([`spread_blocks`]).
+
+    Args:
+        bert ([`~transformers.BertConfig`]):
+            The checkpoint's sizes.
+        loss (`Callable[[Architecture], float]`):
+            Of a child, before it is trained, on rows that no training saw: the better choice comes first.
+
+    Yields:
+        [`Architecture`]: the deeper ones first.
     """
     block = (Operator("attention", bert.num_attention_heads), Operator("feed_forward", bert.intermediate_size))
-    for kept in range(bert.num_hidden_layers - 1, 0, -1):
-        yield Architecture(block * kept + (IDENTITY, IDENTITY) * (bert.num_hidden_layers - kept))
+    blocks = bert.num_hidden_layers
+    for number in range(blocks - 1, 0, -1):
+        choices = [list(range(number)), spread_blocks(number, blocks)]
+        children = [
+            Architecture(sum((block if index in kept else (IDENTITY, IDENTITY) for index in range(blocks)), ()))
+            for kept in choices
+        ]
+        yield from sorted(children, key=loss)
 
 
 def narrower(bert: BertConfig) -> Iterator[Architecture]:

@@ -91,7 +91,8 @@ class SpaceArguments:
         hidden_sizes (`list[int]`, *optional*):
             Hidden sizes of the whole network. Defaults to the checkpoint's alone.
         min_blocks (`int`, *optional*):
-            Blocks that can't be left out, from the first on. Defaults to half of them, rounded up.
+            Blocks that can't be left out: the first, the last, and others at equal distances. Defaults to half of them,
+            rounded up.
         importance (`str`, *optional*, defaults to `"gradient"`):
             How heads and feed-forward units are ordered, so that narrower children keep those that matter: `"gradient"` (by
             the loss on training rows) or `"magnitude"` (of the weights). Hidden sizes go by magnitude.
@@ -118,7 +119,7 @@ class SpaceArguments:
         default=None, metadata={"help": "Hidden sizes of the whole network. Default: the model's alone."}
     )
     min_blocks: int | None = field(
-        default=None, metadata={"help": "Blocks that can't be left out, from the first on. Default: half of them."}
+        default=None, metadata={"help": "Blocks that can't be left out, spread over all. Default: half of them."}
     )
     importance: str = field(
         default="gradient", metadata={"help": "What orders heads and units: gradient (on data) or magnitude."}

@@ -184,6 +184,7 @@ def choose_baselines(
     constraints: list[Constraint],
     measuring: Measuring,
     seed: int,
+    loss: Callable[[Architecture], float],
 ) -> dict[str, dict[str, Any]]:
     """
     The architectures that the child is compared with, each the largest of its kind within the budget (of random ones: the
@@ -202,13 +203,15 @@ def choose_baselines(
             The budget.
         seed (`int`):
             Of the random child.
+        loss (`Callable[[Architecture], float]`):
+            Of a part of the checkpoint, as for [`~baselines.shallower`].
 
     Returns:
         `dict[str, dict[str, Any]]`: what [`Measuring.choose`] says, by name.
     """
     own = partial(config_of, bert)
     kinds = {
-        "layers_dropped": lambda: measuring.choose(shallower(bert), own),
+        "layers_dropped": lambda: measuring.choose(shallower(bert, loss), own),
         "narrowed": lambda: measuring.choose(narrower(bert), own),
         "random_child": lambda: measuring.choose(
             random_children(supernet.search_space, constraints, seed), lambda child: supernet.config

@@ -186,8 +186,9 @@ class Compression:
             warn_of_untrained(result, self.task.constant_loss)
             child = choose_child(result, self.config, measuring)
             baselines = choose_baselines(
-                choice.baselines, self.reference.config, self.supernet, self.constraints, measuring, seed
-            )
+                choice.baselines, self.reference.config, self.supernet, self.constraints, measuring, seed,
+                self._loss_of_part,
+            )  # fmt: skip
             return {"children_evaluated": len(result), "architectures": {"child": child, **baselines}}
 
         return self.folder.json("architectures", make)
@@ -251,6 +252,10 @@ class Compression:
         return comparison
 
     # ---- Behind the scenes ----
+
+    def _loss_of_part(self, architecture: Architecture) -> float:
+        child = untrained_child(self.reference, architecture)
+        return self.task.search_loss(child, self.args.eval_batch_size, self.args.device)
 
     def _save(self, model: PreTrainedModel, folder: Path) -> None:
         model.save_pretrained(folder)

@@ -89,6 +89,25 @@ class TaskData:
         """The rows of a part in batches, in their order."""
         return [dict(batch) for batch in DataLoader(part, batch_size, collate_fn=self.collator)]
 
+    def search_loss(self, model: PreTrainedModel, batch_size: int, device: torch.device | str) -> float:
+        """
+        The mean loss of a classifier on the rows that are held out.
+
+        Args:
+            model ([`~transformers.PreTrainedModel`]):
+                The classifier; it is moved to `device` and put into evaluation mode.
+            batch_size (`int`):
+                Rows of a batch.
+            device (`torch.device` or `str`):
+                Where to run it.
+        """
+        model, total = model.to(device).eval(), 0.0
+        for batch in self.batches(self.search, batch_size):
+            with torch.inference_mode():
+                outputs = model(**{name: tensor.to(device) for name, tensor in batch.items()})
+            total += float(outputs.loss) * len(batch["labels"])
+        return total / len(self.search)
+
     def scores(self, model: PreTrainedModel, batch_size: int, device: torch.device | str) -> dict[str, float]:
         """
         The metrics of a classifier on the whole validation split.

@@ -13,7 +13,9 @@
 # limitations under the License.
 """The models that a compressed child is compared with are what they are called."""
 
+import copy
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -38,12 +40,21 @@ def logits(model) -> torch.Tensor:
         return model(**BATCH).logits
 
 
-def test_layers_are_dropped_from_the_end(classifier):
-    found = list(map(str, shallower(classifier.config)))
-    assert found == ["A4-F40-A4-F40-I-I", "A4-F40-I-I-I-I"]
-    child = untrained_child(classifier, next(shallower(classifier.config)))
-    del classifier.bert.encoder.layer[2]
-    assert torch.equal(logits(child), logits(classifier))
+def loss_of(best: str):
+    """By which one child is better than all others."""
+    return lambda child: float(str(child) != best)
+
+
+def test_blocks_are_dropped_from_the_end_or_between_those_that_stay(classifier):
+    found = list(map(str, shallower(classifier.config, loss_of("I-I-I-I-A4-F40"))))
+    assert found == ["A4-F40-A4-F40-I-I", "A4-F40-I-I-A4-F40", "I-I-I-I-A4-F40", "A4-F40-I-I-I-I"]
+    found = list(map(str, shallower(classifier.config, loss_of("A4-F40-I-I-A4-F40"))))
+    assert found == ["A4-F40-I-I-A4-F40", "A4-F40-A4-F40-I-I", "A4-F40-I-I-I-I", "I-I-I-I-A4-F40"]
+    children = sorted(shallower(classifier.config, loss_of("")), key=str)
+    for child, kept in zip(children, ([0, 1], [0, 2], [0], [2]), strict=True):
+        blocks, shorter = classifier.bert.encoder.layer, copy.deepcopy(classifier)
+        shorter.bert.encoder.layer = torch.nn.ModuleList(blocks[index] for index in kept)
+        assert torch.equal(logits(untrained_child(classifier, child)), logits(shorter))
 
 
 def test_narrower_ones_keep_the_same_share_of_heads_and_units_and_then_of_all(classifier):
@@ -100,16 +111,17 @@ def test_the_largest_of_each_kind_within_the_budget(classifier):
         measuring = Measuring(BudgetArguments(**limits), conditions, classifier)
         return measuring.choose(kind(classifier.config), lambda child: config_of(classifier.config, child))
 
-    assert choose(shallower, max_parameters=13_000) == {"architecture": "A4-F40-A4-F40-I-I"}
-    assert choose(shallower, max_parameters=13_000, max_multiply_adds=50_000)["architecture"] == "A4-F40-I-I-I-I"
-    found = choose(shallower, max_latency_ratio=0.6)
+    from_the_end = partial(shallower, loss=lambda child: child[-1].kind != "identity")
+    assert choose(from_the_end, max_parameters=13_000) == {"architecture": "A4-F40-A4-F40-I-I"}
+    assert choose(from_the_end, max_parameters=13_000, max_multiply_adds=50_000)["architecture"] == "A4-F40-I-I-I-I"
+    found = choose(from_the_end, max_latency_ratio=0.6)
     assert found["architecture"] == "A4-F40-I-I-I-I" and 0.3 < found["latency_ratio"] < 0.6
     assert choose(narrower, max_parameters=13_700)["architecture"] == "A3-F30-A3-F30-A3-F30"
     assert choose(narrower, max_parameters=7_000)["architecture"] == "H12:A2-F20-A2-F20-A2-F20"
-    assert choose(shallower, max_parameters=3_000) == {
+    assert choose(from_the_end, max_parameters=3_000) == {
         "architecture": None,
         "reason": "none keeps the budget (parameters 3,000)",
     }
-    assert choose(shallower, max_latency_ratio=0.1)["reason"].startswith(
+    assert choose(from_the_end, max_latency_ratio=0.1)["reason"].startswith(
         "none keeps the budget (latency 0.1); the least latency measured is 0.3"
     )

@@ -17,7 +17,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 from datasets import Dataset
+from transformers import BertTokenizer
 
 from hf_supernet.compression.choosing import warn_of_untrained
 from hf_supernet.compression.task_data import TaskData
@@ -33,6 +35,18 @@ def task_with(labels: list) -> TaskData:
 )
 def test_the_best_constant_answer(labels, loss):
     assert task_with(labels).constant_loss == pytest.approx(loss, abs=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_each_held_out_row_counts_once_in_the_loss(classifier, batch_size):
+    """Whatever the batches: the last one may be smaller."""
+    rows = {"input_ids": [[2, 7, 9], [2, 8, 11], [2, 50, 4], [2, 3, 98], [2, 60, 61]], "labels": [0, 1, 1, 1, 0]}
+    tokenizer = BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1})
+    task = TaskData(None, tokenizer, None, Dataset.from_dict(rows), {})
+    with torch.no_grad():
+        logits = classifier.eval()(input_ids=torch.tensor(rows["input_ids"])).logits
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(rows["labels"])).item()
+    assert task.search_loss(classifier, batch_size, "cpu") == pytest.approx(expected, rel=1e-5)
 
 
 class Result(SimpleNamespace):

@@ -13,6 +13,8 @@
 # limitations under the License.
 """The options of a compression: what follows from a checkpoint, and what can't be."""
 
+import itertools
+
 import pytest
 
 from hf_supernet import PlainBertSpace, SearchSpace
@@ -24,7 +26,7 @@ from hf_supernet.compression import (
     TaskDataArguments,
 )
 from hf_supernet.compression.budget import check_that_it_binds, constraints_of, cost_models
-from hf_supernet.compression.supernet import supernet_config, supernet_options
+from hf_supernet.compression.supernet import spread_blocks, supernet_config, supernet_options
 
 from .conftest import bert_config
 
@@ -36,7 +38,7 @@ def space_of(**options) -> SearchSpace:
 
 
 def test_children_by_default():
-    """Feed-forward sizes in quarters, and the last block, of three, left out or not."""
+    """Feed-forward sizes in quarters, and the middle block, of three, left out or not."""
     space = space_of()
     assert isinstance(space, PlainBertSpace) and space.num_paths() == 2 * 4
     assert str(space.default_architecture()) == "A4-F40-A4-F40-A4-F40"
@@ -47,9 +49,22 @@ def test_children_of_all_kinds():
     plain = space_of(hidden_sizes=[12], feed_forward_sizes=[20], min_blocks=1)
     assert plain.num_paths() == 2 * 2 * 4 and "H12:A2-F20-I-I-A2-F20" in plain
     free = space_of(space="free", head_counts=[1], feed_forward_sizes=[7], hidden_sizes=[13], min_blocks=2)
-    assert free.num_paths() == 2 * (2 * 2) ** 2 * 3 * 3 and "H13:A4-F7-A1-F40-I-F40" in free
+    assert free.num_paths() == 2 * (2 * 2) ** 2 * 3 * 3 and "H13:A4-F7-I-F40-A1-F40" in free
     assert "H13:A4-F7-I-F40-I-F40" not in free
-    assert [item.size for item in space_of(space="free").candidates[4]] == [4, 3, 2, 1, 0]
+    assert [[item.size for item in space_of(space="free").candidates[layer]] for layer in (2, 4)] == [
+        [4, 3, 2, 1, 0],
+        [4, 3, 2, 1],
+    ]
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 6, 12])
+def test_blocks_that_stay_are_spread_and_the_last_one_among_them(blocks):
+    for number in range(1, blocks + 1):
+        kept = spread_blocks(number, blocks)
+        steps = [after - before for before, after in itertools.pairwise(kept)]
+        assert len(kept) == number and kept[-1] == blocks - 1 and (number == 1 or kept[0] == 0)
+        assert min(steps, default=1) >= 1 and max(steps, default=1) - min(steps, default=1) <= 1
+    assert spread_blocks(3, 6) == [0, 3, 5]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +110,7 @@ def test_a_budget_out_of_reach_says_what_is_reached():
     with pytest.raises(
         ValueError,
         match=r"The budget can't be kept\. No architecture has at most 900 parameters: this space reaches [67],\d+ parameters"
-        r" \('A4-F10-.*\) to 1\d,\d+ .* Raise it, or search smaller children: `min_blocks`",
+        r" \('I-I-.*A4-F10'\) to 1\d,\d+ .* Raise it, or search smaller children: `min_blocks`",
     ):
         constraints_of(BudgetArguments(max_parameters=900), costs)
     with pytest.raises(
