@@ -23,7 +23,8 @@ Measure what a step of each method costs, side by side: short trainings of all m
 
 The costs, in steps of uniform sampling, go to `results/step_costs.json`; the plan's `step_cost` are to be these, rounded. A
 round draws the order of the methods anew; the ratios are of processor time, which other work on the machine disturbs least. Of a
-method that splits the supernet, a step of the whole one is measured, and a pass of the comparison of gradients (`pass_cost`).
+method that splits the supernet, a step of the whole one is measured, and a pass of the comparison of gradients (`pass_cost`); a sampler
+that adapts does so from the first step on.
 """
 
 import random
@@ -31,7 +32,7 @@ import shlex
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,13 @@ class Stopwatch(TrainerCallback):
         self.seconds = time.process_time() - self._begin
 
 
+def behind_warmup(method: Method) -> Method:
+    """The method as it is once its sampler adapts: a short training would see its warm-up alone."""
+    if "warmup_steps" not in method.sampler_kwargs:
+        return method
+    return replace(method, sampler_kwargs=method.sampler_kwargs | {"warmup_steps": 0})
+
+
 def seconds_of(plan: RankingPlan, corpus: Corpus, method: Method, steps: int, seed: int) -> float:
     """The processor's seconds of a short training of a method."""
     with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +123,7 @@ def measure(plan: RankingPlan, corpus: Corpus, methods: list[str], rounds: int, 
     seconds_of(plan, corpus, plan.method(REFERENCE), min(steps, 20), seed=0)  # what is only slow once
     for seed in tqdm(range(1, rounds + 1), desc="Rounds"):
         for name in generator.sample(methods, len(methods)):
-            method = plan.method(name)
+            method = behind_warmup(plan.method(name))
             found[name].append(seconds_of(plan, corpus, method, steps, seed))
             if method.splitting is not None and method.splitting.by == "matching":
                 passes = seconds_of_passes(plan, corpus, method, steps, seed)
