@@ -40,6 +40,8 @@ DEFAULTS = {
     "reference_epochs": 4,
     "num_train_epochs": 3,
     "finetune_epochs": 1,
+    # Of children that their supernet has trained already; at the rate of the trainings, what they learned there is lost again.
+    "finetune_learning_rate": 2e-5,
     "space": "free",
     "population_size": 24,
     "generations": 4,
@@ -57,7 +59,7 @@ DEFAULTS = {
 Options of every compression that are not those of `compress_bert.py` by default, the same for all models compared. Rows, epochs
 and learning rate were chosen by trials that are not kept, most of them with a seed that is not reported: so that the reference
 learns the tasks at all, and the supernet's training does not collapse (at twice this rate its largest child came to answer all
-rows alike).
+rows alike). The rate of the fine-tuning was chosen on SST-2 with seed 1, which is why that seed is not among those that are reported.
 """
 
 SIZES = {"head_counts": [12, 9, 6], "feed_forward_sizes": [1536, 1152, 768]}
@@ -76,7 +78,7 @@ def make_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--work_dir", type=Path, required=True, help="Where the models of each task and seed go.")
     parser.add_argument("--model", help=f"A BERT; by default the one in the package {PACKAGE}.")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), help="GLUE tasks.")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[2, 3, 4])
     parser.add_argument("--train_samples", type=int, default=4000, help="Training rows of each task, at most.")
     parser.add_argument("--threads", type=int, default=1, help="Threads of PyTorch.")
     parser.add_argument(
