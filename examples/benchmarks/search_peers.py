@@ -77,14 +77,15 @@ SHAPE = (
 
 
 class Peer(NamedTuple):
-    """What a peer can be asked for."""
+    """What a peer can be asked for, and the size of its populations where it does not let it be chosen."""
 
     predicts_tokens: bool
     strategies: tuple[str, ...]
+    population_size: int | None = None
 
 
 PEERS = {
-    "whittle": Peer(True, ("random", "nsga2")),
+    "whittle": Peer(True, ("random", "nsga2"), population_size=10),
     "nni": Peer(False, ("random", "evolutionary")),
     "dynast": Peer(False, ("random", "nsga2", "linas")),
 }
@@ -159,7 +160,9 @@ def take_turns(sides: dict[str, Any], requests: list[dict[str, Any]]) -> dict[st
 
 def measure(peer: str, strategy: str, sides: dict[str, Any], args: argparse.Namespace) -> dict[str, Any]:
     """One search method: the ratio of the times, by both clocks, and what it is made of."""
-    request = {"strategy": strategy, "children": args.children, "population_size": args.population_size}
+    # Later generations are of other sizes than random children, so that both sides are to have as many of them.
+    size = min(PEERS[peer].population_size or args.population_size, args.children)
+    request = {"strategy": strategy, "children": args.children, "population_size": size}
     rounds = args.linas_rounds if strategy == LINASSearch.name else args.rounds
     answers = take_turns(sides, [request | {"seed": args.seed + turn} for turn in range(rounds)])
     timings = [
@@ -246,6 +249,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     for size, whole in (("population_size", "children"), ("linas_population_size", "linas_evaluations")):
         if getattr(args, whole) % getattr(args, size):
             parser.error(f"`--{whole}` has to be a multiple of `--{size}`")
+    for name, peer in PEERS.items():
+        if args.children % min(peer.population_size or 1, args.children):
+            parser.error(f"`--children` has to be a multiple of {peer.population_size}, the populations of {name}")
     return args
 
 

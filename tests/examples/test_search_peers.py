@@ -181,6 +181,7 @@ def test_an_environment_that_ends_without_a_word(tmp_path):
     [
         (["--rounds", "1"], "an interval takes two `--rounds` or more"),
         (["--children", "50", "--population_size", "20"], "`--children` has to be a multiple of `--population_size`"),
+        (["--children", "25"], "`--children` has to be a multiple of 10, the populations of whittle"),
     ],
 )
 def test_slips(options, message, capsys):
