@@ -44,7 +44,7 @@ from analysis import (
 from calibrations import calibration_lines
 from figures import ceiling_panel, course_panel, scatter_panel, tau_panel
 from plan import BASELINES, REFERENCE, RankingPlan, read_plan
-from rows import STEP_COSTS
+from rows import read_step_costs
 from run_arguments import PlanArguments
 from summary import SUMMARY, summary_lines
 from tables import (
@@ -254,9 +254,7 @@ def main(argv: list[str] | None = None) -> None:
     plan = read_plan(arguments.plan)
     truth = load_truth(plan, arguments.results, arguments.children)
     predictions = load_predictions(plan, arguments.results, arguments.children, truth)
-    costs = arguments.results / STEP_COSTS
-    step_costs = json.loads(costs.read_text(encoding="utf-8"))["costs"] if costs.is_file() else {}
-    report = Report(plan, truth, predictions, arguments.resamples, step_costs)
+    report = Report(plan, truth, predictions, arguments.resamples, read_step_costs(arguments.results))
     readme = Path(arguments.readme)
     figures = report.write_figures(readme.parent / "figures")
     lines = report.lines(arguments.children)

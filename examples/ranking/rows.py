@@ -34,6 +34,8 @@ GROUND_TRUTH, SUPERNETS, BASELINE_ROWS = "ground_truth", "supernets", "baselines
 """The folders of rows below that of the results."""
 STEP_COSTS = "step_costs.json"
 """The file there with what a step of each method costs."""
+OTHER_STEP_COSTS = "step_costs-*.json"
+"""The files with those of methods that joined later, each measured beside the reference too."""
 TRIALS = "scale_trials.parquet"
 """The file there with children of other trainings than the plan's."""
 
@@ -128,9 +130,19 @@ def only_process(work_dir: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
+def read_step_costs(results: Path) -> dict[str, dict[str, Any]]:
+    """What steps were measured to cost, by method; of one that was measured twice, what `STEP_COSTS` says."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in [*sorted(results.glob(OTHER_STEP_COSTS)), results / STEP_COSTS]:
+        if path.is_file():
+            found |= json.loads(path.read_text(encoding="utf-8"))["costs"]
+    return found
+
+
 __all__ = [
     "BASELINE_ROWS",
     "GROUND_TRUTH",
+    "OTHER_STEP_COSTS",
     "RESULTS",
     "STEP_COSTS",
     "SUPERNETS",
@@ -140,6 +152,7 @@ __all__ = [
     "only_process",
     "part_name",
     "read_rows",
+    "read_step_costs",
     "versions",
     "write_rows",
 ]

@@ -21,7 +21,7 @@ Measure what a step of each method costs, side by side: short trainings of all m
     python examples/ranking/step_costs.py --data_dir DATA
     python examples/ranking/step_costs.py --data_dir DATA --methods uniform gradual magic-at --rounds 12
 
-The costs, in steps of uniform sampling, go to `results/step_costs.json`; the plan's `step_cost` are to be these, rounded. A
+The costs, in steps of uniform sampling, go to `results/step_costs.json` (with `--joined NAME` to `step_costs-NAME.json`); the plan's `step_cost` are to be these, rounded. A
 round draws the order of the methods anew; the ratios are of processor time, which other work on the machine disturbs least. Of a
 method that splits the supernet, a step of the whole one is measured, and a pass of the comparison of gradients (`pass_cost`); a sampler
 that adapts does so from the first step on.
@@ -41,7 +41,7 @@ import numpy as np
 import transformers
 from corpus import Corpus, load_corpus
 from plan import REFERENCE, RankingPlan, read_plan
-from rows import STEP_COSTS, versions
+from rows import OTHER_STEP_COSTS, STEP_COSTS, versions
 from run_arguments import RunArguments
 from scipy import stats
 from settings import Method
@@ -70,6 +70,9 @@ class StepCostsArguments(RunArguments):
     )
     rounds: int = field(default=8, metadata={"help": "Short trainings of each method."})
     steps: int = field(default=200, metadata={"help": "Steps of such a training; two challenges of the anchor."})
+    joined: str | None = field(
+        default=None, metadata={"help": "A name for methods that join later: their costs go to a file of their own."}
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -153,7 +156,8 @@ def main(argv: list[str] | None = None) -> None:
     options = public_values(sys.argv[1:] if argv is None else argv)  # the file is for others: without folders of here
     head = {"script": Path(__file__).name, "options": shlex.join(options)}
     head |= {"versions": versions(), "rounds": arguments.rounds, "steps": arguments.steps}
-    write_json(arguments.results / STEP_COSTS, head | {"costs": costs})
+    name = STEP_COSTS if arguments.joined is None else OTHER_STEP_COSTS.replace("*", arguments.joined)
+    write_json(arguments.results / name, head | {"costs": costs})
     for name, value in costs.items():
         print(f"{name}: {value['ratio']:.2f} [{value['low']:.2f}, {value['high']:.2f}]")
 

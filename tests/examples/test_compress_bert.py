@@ -280,7 +280,7 @@ def test_a_teacher_that_was_named_and_no_baselines(models, whole, tmp_path, monk
     teacher = str(whole[0] / "reference")
     comparison = compress(teacher_model_name_or_path=teacher, **more)
     assert [row["name"] for row in comparison["models"]] == ["reference", "child_straight", "child"]
-    assert comparison["models"][-1]["architecture"].startswith("H16:A2-")
+    assert comparison["models"][-1]["architecture"].startswith("H16:")
     # The four paths of a step share its batch: together they make one pass.
     assert comparison["models"][-1]["passes"] == comparison["models"][-1]["steps"] == 6
     ((model, weight),) = seen

@@ -72,8 +72,12 @@ def test_report_of_step_costs(scripts, data, invented, tmp_path):
     results = shutil.copytree(invented, tmp_path / "results")
     costs = {"fair": {"ratio": 3.5, "low": 3.4, "high": 3.6}}
     (results / scripts.rows.STEP_COSTS).write_text(json.dumps({"costs": costs}))
+    joined = {name: {"ratio": 1.25, "low": 1.2, "high": 1.3} for name in ("fair", "magic-at")}
+    (results / "step_costs-joined.json").write_text(json.dumps({"costs": joined}))
     report(scripts, data, results, tmp_path / "out" / "README.md")
-    assert "| 1.00 | 3.50 [3.40, 3.60] | 4 |" in (tmp_path / "out" / "README.md").read_text()
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "| 1.00 | 3.50 [3.40, 3.60] | 4 |" in text  # of one that was measured twice, what the comparison goes by
+    assert "| 1.25 [1.20, 1.30] |" in text
 
 
 def test_short_table(scripts, data, invented, tmp_path):

@@ -25,7 +25,7 @@ from transformers import AutoTokenizer
 from hf_supernet import SupernetBertForMaskedLM
 
 from ...training.conftest import KillAt, Killed
-from .conftest import CHILDREN, PLAN, SUPERNETS, rows_of
+from .conftest import CHILDREN, PLAN, RANKING, SUPERNETS, rows_of
 
 
 # ---- Children alone ----
@@ -326,6 +326,19 @@ def test_step_costs(scripts, run, capsys):
     options = found["options"]  # without the folders of this machine
     assert "/" not in options and options.startswith("--plan drawn.yaml --results_dir costs --data_dir data")
     assert "uniform: 1.00 [1.00, 1.00]" in capsys.readouterr().out
+
+
+def test_step_costs_of_methods_that_join_later(scripts, run):
+    options = ("--methods", "averaged", "--rounds", "2", "--steps", "3")
+    folder = run("step_costs", "joined", *options, "--joined", "averages")
+    assert [path.name for path in folder.glob("step_costs*")] == ["step_costs-averages.json"]
+    assert list(scripts.rows.read_step_costs(folder)) == ["uniform", "averaged"]
+
+
+def test_steps_of_an_adaptive_sampler_are_measured_behind_its_warm_up(scripts):
+    plan = scripts.plan.read_plan(RANKING / "plan.yaml")
+    warm, plain = (scripts.step_costs.behind_warmup(plan.method(name)) for name in ("shift", "gradual"))
+    assert warm.sampler_kwargs == {"num_probes": 1, "warmup_steps": 0} and plain == plan.method("gradual")
 
 
 def test_step_costs_of_one_round(run):
