@@ -22,12 +22,13 @@ from transformers import BertConfig, PreTrainedModel
 from transformers.utils import logging
 
 from ..architecture import Architecture
+from ..evaluation.answers import AnswersEvaluator, area_under_roc, has_classes, tempered_loss
 from ..evaluation.evaluator import Evaluator
 from ..models.supernet_bert import SupernetBertConfig, SupernetBertForSequenceClassification
 from ..search.constraints import Constraint
 from ..search.cost_models import AdditiveCost
 from ..search.evolutionary import EvolutionarySearch
-from ..search.objectives import dev_loss
+from ..search.objectives import LOSS, PopulationObjective, dev_loss
 from ..search.random_search import RandomSearch
 from ..search.result import SearchResult, fingerprint
 from ..search.run import run_search
@@ -94,7 +95,8 @@ def search_children(
     folder: Path,
 ) -> SearchResult:
     """
-    Compares children within the budget by their loss on the rows that no training saw. A search that was killed goes on.
+    Compares children within the budget on the rows that no training saw: by how well they tell classes apart ([`area_under_roc`]),
+    or by their loss, where they predict numbers. A search that was killed goes on.
 
     Spaces of plain children are searched at random (small ones whole), others by evolution.
 
@@ -122,15 +124,34 @@ def search_children(
         "supernet": fingerprint(supernet.state_dict().values()),
         "dev_data": fingerprint(tensor for batch in batches for tensor in batch.values()),
     }
+    objectives = _objectives(supernet, task, batches, seen)
     with EvaluationStore(folder / STORE_NAME) as store:
         return run_search(
-            strategy(space, constraints, args.population_size, seed),
-            [dev_loss(Evaluator(supernet, batches), seen), *costs.values()],
+            strategy(space, constraints, args.population_size, seed, objectives[:1]),
+            [*objectives, *costs.values()],
             args.generations,
             store,
             output_dir=folder,
             progress=True,
         )
+
+
+def _objectives(
+    supernet: SupernetBertForSequenceClassification, task: TaskData, batches: list, seen: dict[str, str]
+) -> list[PopulationObjective]:
+    """What is searched by, and what is recorded beside it; from one evaluation."""
+    if not has_classes(supernet) or len(set(task.search["labels"][:])) < 2:
+        return [dev_loss(Evaluator(supernet, batches), seen)]
+    evaluator = AnswersEvaluator(supernet, batches)
+    return [
+        PopulationObjective("auc", partial(evaluator.score, area_under_roc), "maximise", depends_on=seen),
+        PopulationObjective(
+            LOSS.name,
+            partial(evaluator.score, tempered_loss),
+            unit=LOSS.unit,
+            depends_on=seen | {"temperature": "best"},
+        ),
+    ]
 
 
 def warn_of_untrained(result: SearchResult, constant_loss: float) -> None:
@@ -154,7 +175,7 @@ def warn_of_untrained(result: SearchResult, constant_loss: float) -> None:
 
 def choose_child(result: SearchResult, config: SupernetBertConfig, measuring: Measuring) -> dict[str, Any]:
     """
-    The child of least loss that keeps the budget.
+    The best child of the search that keeps the budget.
 
     Args:
         result ([`SearchResult`]):
@@ -167,14 +188,16 @@ def choose_child(result: SearchResult, config: SupernetBertConfig, measuring: Me
     Raises:
         ValueError: where none does, although the latency table predicts it.
     """
-    names = result.ranked().dropna(subset="loss")["architecture"]
+    by = result.searched[0]
+    names = result.ranked().dropna(subset=by)["architecture"]
     chosen = measuring.choose(map(Architecture.from_string, names), lambda child: config)
     if chosen["architecture"] is None:
         raise ValueError(
             f"Of the {len(result)} children that the search evaluated, {chosen['reason']}: the table promised more than"
             " the machine holds, as it may while other programs run. Raise `latency_min_run_time`, or the budget."
         )
-    return chosen | {"loss": float(result.row(chosen["architecture"])["loss"])}
+    row = result.row(chosen["architecture"])
+    return chosen | {name: float(row[name]) for name in dict.fromkeys((by, LOSS.name))}
 
 
 def choose_baselines(

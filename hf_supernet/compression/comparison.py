@@ -96,8 +96,8 @@ def comparison_table(comparison: Mapping[str, Any]) -> str:
 def _legend(comparison: Mapping[str, Any]) -> str:
     rows = {key: f"{number:,}" for key, number in comparison["rows"].items()}
     return (
-        f"All on the {rows['validation']} rows of the validation split, which were used for nothing else: the child was chosen by"
-        f" its loss on {rows['search']} training rows that no training here saw, and all were trained on the {rows['train']}"
+        f"All on the {rows['validation']} rows of the validation split, which were used for nothing else: the child was chosen"
+        f" on {rows['search']} training rows that no training here saw, and all were trained on the {rows['train']}"
         " others. Latency is a share of the reference's, measured side by side; multiply-adds are those of"
         f" {comparison['sequence_length']} tokens. Steps are optimizer steps since the reference, those of the supernet included;"
         f" passes are batches that went forward and backward, of which a step of the supernet takes"

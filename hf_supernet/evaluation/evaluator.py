@@ -14,12 +14,14 @@
 """Scoring many children with the supernet's weights, each common beginning computed once."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from operator import attrgetter
 
 import torch
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
+from transformers.utils import ModelOutput
 
 from ..architecture import Architecture
 from .trie import Visit, in_trie_order, plan_visits
@@ -117,23 +119,38 @@ class Evaluator:
         """
         if hasattr(self.model, "leaves"):
             return self._batch_losses_of_leaves(ordered, batches, progress)
-        visits = plan_visits(ordered, self.max_stored)
         device = self.model.device
         sums = [torch.zeros(len(ordered), 0, dtype=torch.float64, device=device)]
         labelled = [torch.zeros(0, dtype=torch.float64, device=device)]
+
+        def take(labels: list[torch.Tensor], outputs: Iterator[ModelOutput]) -> None:
+            # `map` lets go of each child's logits before the next child runs.
+            sums.append(torch.stack(list(map(attrgetter("loss"), outputs))).double()[:, None])
+            labelled.append((labels[0] != -100).sum()[None])
+
+        self._walk(ordered, batches, take, progress)
+        return torch.cat(sums, dim=1), torch.cat(labelled)
+
+    def _walk(
+        self,
+        ordered: list[Architecture],
+        batches: Iterable[Mapping[str, torch.Tensor]],
+        take: Callable[[list[torch.Tensor], Iterator[ModelOutput]], None],
+        progress: bool,
+    ) -> None:
+        """Hands `take` the labels of each batch and what the head says of it for one child after the other, in their order."""
+        visits = plan_visits(ordered, self.max_stored)
         was_training = self.model.training
         self.model.eval()
         try:
             # A data loader draws a seed from the global generator each time it is walked: evaluating leaves no trace.
             with torch.random.fork_rng(devices=[]), torch.no_grad(), self.autocast():
                 for batch in tqdm(batches, desc="Evaluating children", disable=not progress, leave=False):
-                    batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+                    batch = {name: tensor.to(self.model.device, non_blocking=True) for name, tensor in batch.items()}
                     labels = self._take_labels(batch)
-                    sums.append(self._losses_of_one(batch, labels, visits)[:, None])
-                    labelled.append((labels[0] != -100).sum()[None])
+                    take(labels, self._outputs_of_one(batch, labels, visits))
         finally:
             self.model.train(was_training)
-        return torch.cat(sums, dim=1), torch.cat(labelled)
 
     def _batch_losses_of_leaves(
         self, ordered: list[Architecture], batches: Iterable[Mapping[str, torch.Tensor]], progress: bool
@@ -158,13 +175,12 @@ class Evaluator:
                 raise ValueError(f"A dev batch needs `{name}`; this one has {', '.join(batch)}.")
         return [batch.pop(name) for name in names]
 
-    def _losses_of_one(
+    def _outputs_of_one(
         self, inputs: dict[str, torch.Tensor], labels: list[torch.Tensor], visits: list[Visit]
-    ) -> torch.Tensor:
-        """The summed loss of each child on one batch."""
+    ) -> Iterator[ModelOutput]:
+        """What the head says of one batch for each child, with the summed loss."""
         base_model = self.model.base_model
         options = {"prediction_positions": "labelled"} if hasattr(self.model, "cls") else {}
-        losses = []
         states: dict[int, torch.Tensor] = {}  # by depth: what the layer of that number reads
         embedded, hidden_size = None, None
         for architecture, start, stored in visits:
@@ -177,9 +193,7 @@ class Evaluator:
             for depth, current in enumerate(layers, start=start + 1):
                 if depth in stored:
                     states[depth] = current
-            loss = self.model.apply_head(base_model.pool(current), *labels, num_items_in_batch=1, **options).loss
-            losses.append(loss)
-        return torch.stack(losses).double()
+            yield self.model.apply_head(base_model.pool(current), *labels, num_items_in_batch=1, **options)
 
 
 def mean_losses(losses: torch.Tensor, labels: torch.Tensor) -> list[float]:

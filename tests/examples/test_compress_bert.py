@@ -25,9 +25,9 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, BertForSequenceClassification
 
-from hf_supernet import Evaluator
 from hf_supernet.cards.sections import split_card
 from hf_supernet.compression import Compression, stages, trainings
+from hf_supernet.evaluation.answers import AnswersEvaluator
 
 from ..compression.conftest import parameter_clock  # noqa: F401 (a fixture)
 from .glue_runs import options, run, same_weights
@@ -190,7 +190,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(models, wh
     for place in (
         (trainer, "training_step", 3, "reference-"),
         (trainer, "training_step", 2 * 4 + 1, "supernet-"),  # between two steps of four paths
-        (Evaluator, "evaluate", 2),
+        (AnswersEvaluator, "score", 4),  # between two scores of the second generation
         (trainer, "training_step", 2, "child-"),
         (trainer, "training_step", 6, "narrowed-"),
         (Compression, "export", 1),
