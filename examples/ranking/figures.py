@@ -13,8 +13,8 @@
 # limitations under the License.
 """The figures of the ranking benchmark's report."""
 
+from collections.abc import Iterator
 from functools import partial
-from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def course_panel(
         statistic (`str`, *optional*, defaults to `"tau"`): Which.
     """
     table = pd.concat([part.assign(method=name) for name, part in lines.items()], ignore_index=True)
-    styles = dict(zip(methods, cycle(LINE_STYLES), strict=False))
+    styles = dict(zip(methods, _styles(), strict=False))
     ends = [f"{name} {part['mean'].iloc[0]:.3f} to {part['mean'].iloc[-1]:.3f}" for name, part in lines.items()]
     description = f"Lines of {statistic} over the share of the training: {'; '.join(ends)}. Ceiling {ceiling}."
     return Panel(title, description, table, partial(_draw_course, lines, ceiling, styles, statistic))
@@ -127,6 +127,13 @@ def _draw_taus(shown: dict[str, Estimate], axis: Axes) -> None:
     axis.set_yticks(range(len(shown)), labels)
 
 
+def _styles() -> Iterator[tuple[str, str]]:
+    """Colour and marker; from the eighth on the colours come again with other markers."""
+    colours, markers = zip(*LINE_STYLES, strict=True)
+    for turn in range(len(LINE_STYLES)):
+        yield from zip(colours, markers[turn:] + markers[:turn], strict=True)
+
+
 def _draw_course(
     lines: dict[str, pd.DataFrame], ceiling: Estimate, styles: dict[str, tuple[str, str]], statistic: str, axis: Axes
 ) -> None:
@@ -136,7 +143,8 @@ def _draw_course(
         shift = 0.008 * (index - (len(lines) - 1) / 2)  # so that intervals do not hide each other
         draw_intervals(axis, part["share"] + shift, part, styles[name], name)
     axis.set(xlabel="share of the training", ylabel=statistic)
-    _legend_below(axis)
+    columns = -(-(1 + len(lines)) // 24)
+    axis.legend(frameon=False, fontsize=6, ncols=columns, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
 def _legend_below(axis: Axes) -> None:

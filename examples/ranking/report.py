@@ -215,7 +215,7 @@ class Report:
             paths.append(folder / f"scatter-{method}.png")
         panels = [self._course(title, budgets, ceiling) for title, budgets in COURSES.items() if self._lines(budgets)]
         if panels:
-            write_panels(panels, folder / "tau-along-training.png")
+            write_panels(panels, folder / "tau-along-training.png", columns=1)
             paths.append(folder / "tau-along-training.png")
         return paths
 
