@@ -265,8 +265,8 @@ def summary(results: Path) -> list[str]:
     lines = markdown_table(["ratio, side by side in one run", "found [quartiles]", "target"], rows)
     for name, write in SUMMARIES.items():
         path = results / f"{name}.json"
-        if path.is_file():
-            lines += ["", *write(json.loads(path.read_text(encoding="utf-8")))]
+        if path.is_file() and (shown := write(json.loads(path.read_text(encoding="utf-8")))):
+            lines += ["", *shown]
     return lines
 
 

@@ -84,6 +84,8 @@ def test_the_summary_has_scores_and_differences_of_the_whole_report():
         assert table_behind(lines, head) == table_behind(whole, head)
     assert "within 0.53 of its latency" in "\n".join(lines)
     assert lines[-1] in whole and lines[-1].startswith("On the mean of the tasks")
+    for few in (runs[:2], runs[::2]):  # one seed, and one task
+        assert compression_summary({**HEAD, "runs": few}) == []
 
 
 def test_differences_are_paired_by_seed_on_the_mean_of_the_tasks():
