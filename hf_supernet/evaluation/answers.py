@@ -67,7 +67,8 @@ class AnswersEvaluator(Evaluator):
         progress: bool = False,
     ) -> dict[Architecture, float]:
         """
-        A score of each architecture. Several scores of the same ones, one after the other, take one evaluation.
+        A score of each architecture. Several scores of the same ones, one after the other, take one evaluation: where the weights
+        change between them, make a new evaluator.
 
         Args:
             function (`Callable[[np.ndarray, np.ndarray], float]`):
