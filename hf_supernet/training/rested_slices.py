@@ -69,22 +69,32 @@ def restore_rested_slices(
             " owns its weights and is not trained has no gradient, and rests anyway. Leave it at 'move'."
         )
     before: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+    without_moments: list[tuple[nn.Parameter, torch.Tensor]] = []
+
+    def moments_of(parameter: nn.Parameter) -> list[torch.Tensor]:
+        state = optimizer.state.get(parameter, {}).values()
+        return [value for value in state if torch.is_tensor(value) and value.shape == parameter.shape]
 
     @torch.no_grad()
     def keep(*_) -> None:
         for parameter, trained in trained_slices(model, architectures()):
             if parameter.grad is None or trained.all():
                 continue
-            state = optimizer.state.get(parameter, {}).values()
-            moments = [value for value in state if torch.is_tensor(value) and value.shape == parameter.shape]
-            # Before its first step there are none; they begin at zero, where a gradient of zero leaves them.
+            moments = moments_of(parameter)
             before.extend((tensor, ~trained, tensor[~trained]) for tensor in (parameter, *moments))
+            if not moments:
+                without_moments.append((parameter, ~trained))
 
     @torch.no_grad()
     def restore(*_) -> None:
         for tensor, outside, values in before:
             tensor[outside] = values
+        # Moments begin at zero, and Adam and SGD add the decay of weights to the very first gradient.
+        for parameter, outside in without_moments:
+            for moment in moments_of(parameter):
+                moment[outside] = 0
         before.clear()
+        without_moments.clear()
 
     return [optimizer.register_step_pre_hook(keep), optimizer.register_step_post_hook(restore)]
 

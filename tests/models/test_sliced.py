@@ -168,6 +168,17 @@ def test_children_have_the_outputs_of_their_paths_and_survive_saving(model_class
     assert not {"weight_sharing", "kernel_transform"} & set(child.config.to_dict())
 
 
+@pytest.mark.parametrize("fields", [{}, TRANSFORM])
+def test_children_equal_their_paths_under_autocast(fields):
+    """A learned kernel is made in the precision in which it is stored."""
+    model, path = make_supernet(**fields), "C3-C5-C3-C7"
+    with torch.autocast("cpu", torch.bfloat16):
+        child = model.extract_child(path)
+        expected = child(**BATCH).logits
+        assert largest_difference(model(**BATCH, architecture=path).logits, expected) < 1e-5
+    assert {parameter.dtype for parameter in child.parameters()} == {torch.float32}
+
+
 def test_a_child_owns_its_weights():
     supernet = make_supernet()
     before = copy.deepcopy(supernet.state_dict())

@@ -112,6 +112,23 @@ def test_what_lies_outside_stays_and_what_lies_inside_moves_as_ever(optimizer_cl
     assert rested > 1000  # plain steps did move it
 
 
+@pytest.mark.parametrize(("optimizer_class", "options"), [*KINDS, (torch.optim.Adam, {"weight_decay": 0.1})])
+def test_moments_begin_at_zero_outside(optimizer_class, options):
+    """Also where the very first gradient of a weight has its decay added."""
+    model, paths = make_model(), []
+    optimizer = optimizer_class(model.parameters(), lr=0.01, **options)
+    restore_rested_slices(optimizer, model, lambda: paths)
+    paths[:] = backward(model, SMALL)
+    optimizer.step()
+    found = 0
+    for weight, mask in trained_slices(model, paths):
+        for moment in optimizer.state[weight].values():
+            if torch.is_tensor(moment) and moment.shape == weight.shape:
+                found += 1
+                assert not moment[~mask].any() and moment[mask].any()
+    assert found > 10
+
+
 @pytest.mark.parametrize("setting", ["move", "restore"])
 def test_in_a_training(make_trainer, setting):
     """By gradients of several micro-batches, clipped, with the fused optimizer and its decay."""

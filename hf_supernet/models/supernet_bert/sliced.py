@@ -148,7 +148,8 @@ class SlicedConvolution(SlicedModule):
         weight = _first(weight, self._sizes["weight"])
         if self.transform is None:
             return weight
-        return F.linear(weight.squeeze(-1), self.transform).unsqueeze(-1)
+        # A sum of products, which autocast leaves alone, unlike a matrix product: this is a weight, of the precision that is stored.
+        return (weight.transpose(-1, -2) * self.transform).sum(-1, keepdim=True)
 
     def forward(self, channels: torch.Tensor) -> torch.Tensor:
         weight = self.weight
