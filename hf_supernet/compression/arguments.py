@@ -106,8 +106,8 @@ class CompressionTrainingArguments(SupernetTrainingArguments):
     and a linear schedule, and all else of these.
 
     Raises:
-        ValueError: as [`SupernetTrainingArguments`], for a teacher without `distillation="teacher"`, and for options of the Trainer
-            that a compression does by itself.
+        ValueError: as [`SupernetTrainingArguments`], for a teacher without `distillation="teacher"`, for options of the Trainer
+            that a compression does by itself, and for batches, lengths and learning rates by which nothing could be trained.
     """
 
     output_dir: str | None = field(default=None, metadata={"help": "Where everything goes."})
@@ -129,6 +129,17 @@ class CompressionTrainingArguments(SupernetTrainingArguments):
     def __post_init__(self):
         if self.output_dir is None:
             raise ValueError("Pass `output_dir`: where everything goes.")
+        for name in ("per_device_train_batch_size", "gradient_accumulation_steps", "per_device_eval_batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if not (self.max_steps > 0 or 0 < self.num_train_epochs < float("inf")):
+            raise ValueError(
+                f"The supernet would not be trained: `num_train_epochs` must be positive, got {self.num_train_epochs}, or"
+                " `max_steps` be set."
+            )
+        for name in ("learning_rate", "weight_decay"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"`{name}` must be finite and not negative, got {getattr(self, name)}.")
         super().__post_init__()
         if self.teacher_model_name_or_path is not None and self.distillation != "teacher":
             raise ValueError(

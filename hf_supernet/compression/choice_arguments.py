@@ -16,7 +16,6 @@
 from dataclasses import dataclass, field
 
 from ..search.timing import LatencySettings
-from ..training.distillation import DistillationLoss
 
 
 SPACES = ("plain", "free")
@@ -198,7 +197,13 @@ class ChoiceArguments:
     )
 
     def __post_init__(self):
-        DistillationLoss(self.finetune_distillation_weight)
+        if not 0 <= self.finetune_distillation_weight <= 1:
+            raise ValueError(
+                f"`finetune_distillation_weight` must lie in [0, 1], got {self.finetune_distillation_weight}."
+            )
+        for name in ("reference_learning_rate", "finetune_learning_rate", "baseline_learning_rate"):
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"`{name}` must be positive and finite, got {getattr(self, name)}.")
         if self.baselines == ["none"]:
             self.baselines = []
         if unknown := [name for name in self.baselines if name not in BASELINES]:
@@ -233,6 +238,9 @@ class LatencyArguments:
             Turns in which that time is split: in each, everything is measured once, side by side.
         latency_num_children (`int`, *optional*, defaults to 24):
             Whole children by which the latency table is fitted, at each hidden size; 0 for none.
+
+    Raises:
+        ValueError: for a number that is not positive, and for fewer than no children.
     """
 
     latency_batch_size: int = field(default=1, metadata={"help": "Sequences in a batch whose latency is measured."})
@@ -245,6 +253,14 @@ class LatencyArguments:
         default=24, metadata={"help": "Whole children by which the latency table is fitted; 0 for none."}
     )
 
+    def __post_init__(self):
+        for name in ("batch_size", "seq_length", "num_threads", "min_run_time", "rounds"):
+            value = getattr(self, f"latency_{name}")
+            if value is not None and not 0 < value < float("inf"):
+                raise ValueError(f"`latency_{name}` must be positive and finite, got {value}.")
+        if self.latency_num_children < 0:
+            raise ValueError(f"`latency_num_children` must be at least 0, got {self.latency_num_children}.")
+
     def conditions(self, max_seq_length: int, max_position_embeddings: int, device: str) -> LatencySettings:
         """
         The conditions as a latency table takes them.
@@ -256,9 +272,6 @@ class LatencyArguments:
                 What the model reads at most.
             device (`str`):
                 Where the training runs.
-
-        Raises:
-            ValueError: for a value that is not positive.
         """
         return LatencySettings(
             batch_size=self.latency_batch_size,

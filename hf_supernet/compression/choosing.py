@@ -194,7 +194,8 @@ def choose_child(result: SearchResult, config: SupernetBertConfig, measuring: Me
     if chosen["architecture"] is None:
         raise ValueError(
             f"Of the {len(result)} children that the search evaluated, {chosen['reason']}: the table promised more than"
-            " the machine holds, as it may while other programs run. Raise `latency_min_run_time`, or the budget."
+            " the machine holds, as it may while other programs run. Start it again with a larger `latency_min_run_time`, or budget:"
+            " the supernet is kept."
         )
     row = result.row(chosen["architecture"])
     return chosen | {name: float(row[name]) for name in dict.fromkeys((by, LOSS.name))}

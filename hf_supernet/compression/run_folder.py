@@ -16,7 +16,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,30 @@ class RunFolder:
             The folder; it is made when the first thing is written.
         settings (`dict[str, Any]`):
             All on which the stages depend, as values that JSON can hold.
+        late (`Collection[str]`, *optional*):
+            The names of those settings on which only `open_stages` and what comes after them depend.
+        open_stages (`Sequence[str]`, *optional*):
+            Files and folders. Until the last of them is there, a run can go on with others of the `late` settings; what
+            there is of these stages is then made anew.
+
+    Attributes:
+        changed (`bool`): whether the run goes on with others of the `late` settings.
 
     Raises:
         ValueError: where the folder holds a run with other settings, which the message names, or no run and other files, and
             where it is a file.
     """
 
-    def __init__(self, path: str | Path, settings: dict[str, Any]):
+    def __init__(
+        self,
+        path: str | Path,
+        settings: dict[str, Any],
+        late: Collection[str] = (),
+        open_stages: Sequence[str] = (),
+    ):
         self.path = Path(path)
         self.settings = settings
+        self.open_stages = open_stages
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"'{self.path}' is a file, and a run needs a folder: pass another `output_dir`.")
         found = self._read(SETTINGS_NAME)
@@ -58,8 +73,12 @@ class RunFolder:
                 f"'{self.path}' holds other files ({', '.join(entries[:3])}{', ...' if entries[3:] else ''}) and no run that"
                 " could go on: pass another `output_dir`."
             )
-        if found is not None and found != settings:
-            names = [name for name in sorted(found | settings) if found.get(name) != settings.get(name)]
+        names = [] if found is None else _that_differ(found, settings)
+        is_open = bool(open_stages) and not (self.path / open_stages[-1]).exists()
+        self.changed = bool(names) and is_open and set(names) <= set(late)
+        if names and not self.changed:
+            if is_open:
+                names = [name for name in names if name not in late]
             shown = "; ".join(f"`{name}` {found.get(name)!r}, now {settings.get(name)!r}" for name in names[:3])
             raise ValueError(
                 f"'{self.path}' holds a run with other settings: {shown}{', and more' if names[3:] else ''}. Pass another"
@@ -67,7 +86,15 @@ class RunFolder:
             )
 
     def claim(self) -> None:
-        """Notes the settings in the folder. Before that, nothing should be written, so that a slip leaves no trace."""
+        """
+        Notes the settings in the folder. Before that, nothing should be written, so that a slip leaves no trace; and what a run
+        with others of the late settings left is taken away.
+        """
+        if self.changed:
+            for name in self.open_stages:
+                for path in (self.path / name, self.path / f"{name}-checkpoints"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            write_json(self.path / SETTINGS_NAME, self.settings)
         self.json(SETTINGS_NAME.removesuffix(".json"), lambda: self.settings)
 
     def json(self, name: str, make: Callable[[], Any]) -> Any:
@@ -121,6 +148,11 @@ class RunFolder:
             return json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"'{path}' is damaged: {error}. Delete it, and this part is made again.") from error
+
+
+def _that_differ(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The names under which two runs have other settings."""
+    return [name for name in sorted(one | other) if one.get(name) != other.get(name)]
 
 
 __all__ = ["RunFolder"]

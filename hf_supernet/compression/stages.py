@@ -14,6 +14,7 @@
 """compress: a checkpoint, a task and a budget in; the compressed child, its card and a comparison out."""
 
 import copy
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from .arms import Arm, plan_arms
 from .baselines import untrained_child
 from .budget import check_that_it_binds, constraints_of, cost_models, largest, sizes_of
 from .checkpoint import load_checkpoint
+from .choice_arguments import BudgetArguments, ChoiceArguments, LatencyArguments
 from .choosing import Measuring, choose_baselines, choose_child, search_children, warn_of_untrained
 from .comparison import arm_row, child_facts, model_row, reference_row, with_latencies
 from .latency import as_exported, measure_side_by_side, measure_tables
@@ -53,6 +55,14 @@ from .trainings import check_training, fine_tune, steps_for, supernet_steps, tra
 
 
 TABLES = "latency_tables"
+OPEN_STAGES = (TABLES, "search", "architectures.json")
+"""What the budget and the options of the search decide; until they have, a run can go on with others."""
+
+
+def late_settings() -> set[str]:
+    """The names of the options that no training up to the supernet's depends on."""
+    names = {option.name for kind in (BudgetArguments, ChoiceArguments, LatencyArguments) for option in fields(kind)}
+    return {name for name in names if not name.startswith("reference_")}
 
 
 class Compression:
@@ -112,10 +122,12 @@ class Compression:
         FeasibleSpace(self.space, constraints_of(budget, cost_models(self.config, length)))
         weights = fingerprint(self.checkpoint.model.state_dict().values())
         facts = {"weights": weights, "rows": self.task.fingerprint}
-        self.folder = RunFolder(self.args.output_dir, comparable_settings(*self.settings, facts))
+        settings = comparable_settings(*self.settings, facts)
+        self.folder = RunFolder(self.args.output_dir, settings, late_settings(), OPEN_STAGES)
         tables = None
         if budget.max_latency_ratio is not None:
-            found = [LatencyTable.load(path) for path in (self.folder.path / TABLES).glob("*.json")]
+            kept = [] if self.folder.changed else (self.folder.path / TABLES).glob("*.json")
+            found = [LatencyTable.load(path) for path in kept]
             number = self.settings.latency.latency_num_children
             tables = LatencyTables(found) if found else measure_tables(self.config, self.conditions, number)
         self.costs = cost_models(self.config, length, tables)
@@ -240,7 +252,7 @@ class Compression:
 
     def run(self) -> dict[str, Any]:
         """
-        All stages.
+        All stages. Until a child is chosen, a run that failed goes on with another budget, another search and other baselines too.
 
         Returns:
             `dict[str, Any]`: what is in `comparison.json`.

@@ -48,16 +48,25 @@ def steps_for(num_rows: int, args: TrainingArguments, epochs: float) -> int:
             The size of a batch.
         epochs (`float`):
             How many.
+
+    Raises:
+        ValueError: where no batch is whole, and others are dropped.
     """
     batches = -(-num_rows // args.train_batch_size)
     if args.dataloader_drop_last:
         batches = num_rows // args.train_batch_size
+    if not batches:
+        raise ValueError(
+            f"{num_rows} training rows are less than one batch of {args.train_batch_size}, and `dataloader_drop_last` drops what"
+            " is no whole batch: nothing would be trained. Leave it out, or lower `per_device_train_batch_size`."
+        )
     return math.ceil(epochs * max(1, -(-batches // args.gradient_accumulation_steps)))
 
 
 def supernet_steps(num_rows: int, args: CompressionTrainingArguments) -> int:
     """The optimizer steps of the supernet's training: `max_steps`, or those of `num_train_epochs`."""
-    return args.max_steps if args.max_steps > 0 else steps_for(num_rows, args, args.num_train_epochs)
+    of_epochs = steps_for(num_rows, args, args.num_train_epochs)
+    return args.max_steps if args.max_steps > 0 else of_epochs
 
 
 def constant_end(steps: int, warmup_steps: int) -> dict[str, float]:

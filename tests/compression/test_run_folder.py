@@ -68,6 +68,28 @@ def test_other_settings_are_refused(tmp_path):
         RunFolder(run.path, many | run.settings)
 
 
+def test_late_settings_can_change_until_their_stages_are_there(tmp_path):
+    def begin(**changes) -> RunFolder:
+        return RunFolder(tmp_path / "run", {"seed": 1, "budget": 2, **changes}, {"budget"}, ["search", "found.json"])
+
+    run = begin()
+    run.claim()
+    run.folder("supernet", lambda folder, checkpoints: (folder / "weights").touch())
+    run.folder("search", lambda folder, checkpoints: (folder / "half").touch())
+    with pytest.raises(ValueError, match="other settings: `seed` 1, now 2. Pass another"):
+        begin(seed=2, budget=3)
+    again = begin(budget=3)
+    assert (
+        again.changed and (run.path / "search").exists()
+    )  # nothing is touched before the run is known to be in order
+    again.claim()
+    assert not (run.path / "search").exists() and (run.path / "supernet" / "weights").exists()
+    assert not begin(budget=3).changed
+    again.json("found", dict)
+    with pytest.raises(ValueError, match="other settings: `budget` 3, now 2. Pass another"):
+        begin()
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "child").mkdir()
     with pytest.raises(ValueError, match=r"holds other files \(child\) and no run that could go on: pass another"):

@@ -22,6 +22,7 @@ from hf_supernet.compression import (
     BudgetArguments,
     ChoiceArguments,
     CompressionTrainingArguments,
+    LatencyArguments,
     SpaceArguments,
     TaskDataArguments,
 )
@@ -126,7 +127,9 @@ def test_other_options(tmp_path):
         ({"baselines": ["wider"]}, "`baselines` are of layers_dropped, narrowed, random_child, or none; got wider"),
         ({"finetune_epochs": -1.0}, "`reference_epochs` must be above 0 and `finetune_epochs` not below it"),
         ({"generations": 0}, "`generations` must be at least 1"),
-        ({"finetune_distillation_weight": 2.0}, r"must lie in \[0, 1\], got 2.0"),
+        ({"finetune_distillation_weight": 2.0}, r"`finetune_distillation_weight` must lie in \[0, 1\], got 2.0"),
+        ({"finetune_learning_rate": -1.0}, "`finetune_learning_rate` must be positive and finite, got -1.0"),
+        ({"baseline_learning_rate": float("nan")}, "`baseline_learning_rate` must be positive and finite, got nan"),
     ):
         with pytest.raises(ValueError, match=message):
             ChoiceArguments(**options)
@@ -134,11 +137,24 @@ def test_other_options(tmp_path):
         ({}, "Pass `output_dir`"),
         ({"push_to_hub": True}, "`push_to_hub` is not for a compression: publish the child with"),
         ({"resume_from_checkpoint": "x"}, "`resume_from_checkpoint` is not for .* goes on by itself"),
+        (
+            {"num_train_epochs": -1},
+            "would not be trained: `num_train_epochs` must be positive, got -1, or `max_steps`",
+        ),
+        ({"gradient_accumulation_steps": 0}, "`gradient_accumulation_steps` must be at least 1, got 0"),
+        ({"weight_decay": float("nan")}, "`weight_decay` must be finite and not negative, got nan"),
         ({"teacher_model_name_or_path": "x"}, "goes with `distillation='teacher'`, got 'inplace'"),
     ):
         folder = {"output_dir": str(tmp_path)} if options else {}
         with pytest.raises(ValueError, match=message):
             CompressionTrainingArguments(**folder, **options)
+    for options, message in (
+        ({"latency_seq_length": 0}, "`latency_seq_length` must be positive and finite, got 0"),
+        ({"latency_num_children": -1}, "`latency_num_children` must be at least 0, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            LatencyArguments(**options)
+    CompressionTrainingArguments(output_dir=str(tmp_path), num_train_epochs=0, max_steps=3, use_cpu=True)
     for options, message in (
         ({"data_dir": "glue"}, "`data_dir` is a folder of GLUE tasks: pass `task_name` beside it"),
         ({"task_name": "rte", "search_samples": 0}, "`search_samples` must be at least 1, got 0"),

@@ -58,6 +58,12 @@ def test_steps_are_counted_as_by_a_trainer(rows, options, epochs, tmp_path):
     assert steps_for(rows, args, epochs) == expected
 
 
+def test_rows_that_make_no_batch(tmp_path):
+    args = TrainingArguments(str(tmp_path), per_device_train_batch_size=4, dataloader_drop_last=True, use_cpu=True)
+    with pytest.raises(ValueError, match="3 training rows are less than one batch of 4, .* nothing would be trained"):
+        steps_for(3, args, 2)
+
+
 def test_steps_of_a_supernet(tmp_path):
     args = CompressionTrainingArguments(output_dir=str(tmp_path), num_train_epochs=2, use_cpu=True)
     assert supernet_steps(65, args) == 6

@@ -227,6 +227,21 @@ def test_a_finished_run_is_taken_as_it_is_and_not_with_other_settings(models, wh
     assert not passes and before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
+def test_a_run_that_found_no_child_goes_on_with_another_search(models, tmp_path, passes, monkeypatch):
+    monkeypatch.setattr(stages, "choose_child", lambda *args: {}["none keeps the budget"])
+    with pytest.raises(KeyError, match="none keeps the budget"):
+        compress(models["bert"], tmp_path, population_size=3, finetune_epochs=1, max_parameters=19_000)
+    monkeypatch.undo()
+    kept = passes.copy()
+    other = {"population_size": 2, "finetune_epochs": 0, "baselines": "none"}
+    comparison = compress(models["bert"], tmp_path, **other)
+    assert (
+        passes == kept and comparison["children_evaluated"] <= 2 * 3 and comparison["budget"] == {"parameters": 18_000}
+    )
+    with pytest.raises(ValueError, match="other settings: `max_parameters` 18000, now 17000. Pass another"):
+        compress(models["bert"], tmp_path, **other | {"max_parameters": 17_000})
+
+
 @pytest.mark.usefixtures("parameter_clock")
 def test_a_checkpoint_of_the_task_under_a_latency_budget_in_a_free_space(models, tmp_path, passes):
     """Its own teacher, without a fine-tuning at the end."""
