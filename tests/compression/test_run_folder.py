@@ -76,17 +76,16 @@ def test_late_settings_can_change_until_their_stages_are_there(tmp_path):
     run.claim()
     run.folder("supernet", lambda folder, checkpoints: (folder / "weights").touch())
     run.folder("search", lambda folder, checkpoints: (folder / "half").touch())
-    with pytest.raises(ValueError, match="other settings: `seed` 1, now 2. Pass another"):
+    with pytest.raises(ValueError, match=r"other settings: `seed` 1, now 2\. Pass another"):
         begin(seed=2, budget=3)
     again = begin(budget=3)
-    assert (
-        again.changed and (run.path / "search").exists()
-    )  # nothing is touched before the run is known to be in order
+    # Nothing is touched before all is known to be in order.
+    assert again.changed and (run.path / "search").exists()
     again.claim()
     assert not (run.path / "search").exists() and (run.path / "supernet" / "weights").exists()
     assert not begin(budget=3).changed
     again.json("found", dict)
-    with pytest.raises(ValueError, match="other settings: `budget` 3, now 2. Pass another"):
+    with pytest.raises(ValueError, match=r"other settings: `budget` 3, now 2\. Pass another"):
         begin()
 
 

@@ -60,7 +60,7 @@ def test_steps_are_counted_as_by_a_trainer(rows, options, epochs, tmp_path):
 
 def test_rows_that_make_no_batch(tmp_path):
     args = TrainingArguments(str(tmp_path), per_device_train_batch_size=4, dataloader_drop_last=True, use_cpu=True)
-    with pytest.raises(ValueError, match="3 training rows are less than one batch of 4, .* nothing would be trained"):
+    with pytest.raises(ValueError, match=r"3 training rows are less than one batch of 4, .* nothing would be trained"):
         steps_for(3, args, 2)
 
 

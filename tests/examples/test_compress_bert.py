@@ -238,7 +238,7 @@ def test_a_run_that_found_no_child_goes_on_with_another_search(models, tmp_path,
     assert (
         passes == kept and comparison["children_evaluated"] <= 2 * 3 and comparison["budget"] == {"parameters": 18_000}
     )
-    with pytest.raises(ValueError, match="other settings: `max_parameters` 18000, now 17000. Pass another"):
+    with pytest.raises(ValueError, match=r"other settings: `max_parameters` 18000, now 17000\. Pass another"):
         compress(models["bert"], tmp_path, **other | {"max_parameters": 17_000})
 
 
