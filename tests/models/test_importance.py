@@ -35,9 +35,9 @@ IMPORTANT_HEADS = {1, 3}
 
 
 def make_supernet(model_class=SupernetBertForMaskedLM, **fields) -> nn.Module:
-    candidates = ["A4", "A2", "F37", "F8", "C5", "C3"]
     sharing = {"weight_sharing": "sliced", "attention_head_size": 6, "default_architecture": LARGEST}
-    return randomise(model_class(supernet_config(candidate_operators=candidates, **(sharing | fields))))
+    candidates = {"candidate_operators": ["A4", "A2", "F37", "F8", "C5", "C3"]}
+    return randomise(model_class(supernet_config(**sharing | candidates | fields)))
 
 
 def measure(name: str, supernet: nn.Module) -> dict[tuple[int, str], torch.Tensor]:
@@ -189,6 +189,12 @@ def test_slips():
         gradient_importance(supernet, [BATCH])
     with pytest.raises(ValueError, match="No attention and no feed-forward of 'C5-C5-C5-C5' has a smaller candidate"):
         gradient_importance(supernet, BATCHES, "C3-C3-C5-C5")
+    layers = [["A4"], ["F37", "F8"], ["A4"], ["F8"]]
+    plain = make_supernet(
+        candidate_operators=layers, plain_children=True, attention_head_size=8, default_architecture=None
+    )
+    with pytest.raises(ValueError, match="'A4-F37-A4-F8' is no path of this space: with `plain_children`, give all"):
+        gradient_importance(plain, BATCHES)
     with pytest.raises(ValueError, match=r"scores for \(0, 'convolution'\), but .* one of \(0, 'attention'\), "):
         order_by_importance(supernet, {(0, "convolution"): torch.ones(5)})
     for scores in (torch.ones(3), torch.tensor([1.0, float("nan"), 0.0, 0.0])):

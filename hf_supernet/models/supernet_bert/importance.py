@@ -133,6 +133,11 @@ def _widest(model: SupernetBertPreTrainedModel, architecture: Architecture | str
     path = Architecture(path.operators, model.config.widest_hidden_size)
     for layer, owners in enumerate(model.config.layer_owners):
         path = path.replace(layer, next(owner for owner in owners if owner.kind == path[layer].kind))
+    if path not in model.search_space:
+        raise ValueError(
+            f"Importance is that of the largest candidates of all layers together, and '{path}' is no path of this space: with"
+            " `plain_children`, give all layers the same largest candidates, or order by `magnitude_importance`."
+        )
     return path
 
 
