@@ -15,6 +15,7 @@
 
 import logging
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from accelerate.utils import get_int_from_env
 from torch import distributed
 from transformers import HfArgumentParser, TrainingArguments
 
+from .spelling import did_you_mean
 from .training.checkpoints import last_whole_checkpoint, missing_files
 
 
@@ -59,20 +61,39 @@ def parse_arguments(types: Sequence[type], argv: Sequence[str] | None = None) ->
     Returns:
         `tuple`: an object of each type. In a [`~transformers.TrainingArguments`], `resume_from_checkpoint` is `True`
         (the last checkpoint), `None` or a name, however it was spelled.
+
+    Raises:
+        ValueError: for an option that there is not, before any other is looked at; abbreviations are none.
     """
-    parser = HfArgumentParser(tuple(types))
+    parser = HfArgumentParser(tuple(types), allow_abbrev=False)
     argv = sys.argv[1:] if argv is None else list(argv)
     if len(argv) == 1 and argv[0].endswith(".json"):
         parsed = parser.parse_json_file(argv[0])
     elif len(argv) == 1 and argv[0].endswith((".yaml", ".yml")):
         parsed = parser.parse_yaml_file(argv[0])
     else:
+        check_names(parser, argv)
         parsed = parser.parse_args_into_dataclasses(argv)
     for arguments in parsed:
         if isinstance(arguments, TrainingArguments):
             checkpoint = arguments.resume_from_checkpoint
             arguments.resume_from_checkpoint = {"true": True, "false": None}.get(str(checkpoint).lower(), checkpoint)
     return parsed
+
+
+def check_names(parser: ArgumentParser, argv: Sequence[str]) -> None:
+    """
+    Checks that a parser knows all options: else a misspelt one is missed by those that are looked at first.
+
+    Raises:
+        ValueError: for the first that it does not know, with the one that may be meant.
+    """
+    known = parser._option_string_actions  # argparse has no public list of them
+    for word in argv:
+        name = word.partition("=")[0]
+        if name.startswith("--") and name not in known and name != "--":
+            hint = did_you_mean(name, known)
+            raise ValueError(f"There is no option `{name}`{hint}. `--help` lists all.")
 
 
 def check_actions(training_args: TrainingArguments, actions: Sequence[str] = ("do_train", "do_eval")) -> None:

@@ -27,6 +27,7 @@ import yaml
 from torch import distributed
 from transformers import TrainingArguments
 
+from hf_supernet.compression import BudgetArguments
 from hf_supernet.scripts import (
     check_actions,
     check_checkpoint,
@@ -78,6 +79,21 @@ def test_checkpoint_option(given, expected):
 
 def arguments(**options) -> TrainingArguments:
     return TrainingArguments(use_cpu=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max_parmeters", "3"], r'no option `--max_parmeters` \(did you mean "--max_parameters"\?\)'),
+        (["--max_param=3"], r'no option `--max_param` \(did you mean "--max_parameters"\?\)'),
+        (["--max_parameters", "3", "--zzz"], r"no option `--zzz`\. `--help` lists all"),
+    ],
+)
+def test_misspelt_options_are_named_first(words, message):
+    """Before what is missing without them; and abbreviations are no options."""
+    with pytest.raises(ValueError, match=message):
+        parse_arguments((BudgetArguments,), words)
+    assert parse_arguments((BudgetArguments,), ["--max-parameters=3"])[0].max_parameters == 3
 
 
 def test_nothing_to_do():
