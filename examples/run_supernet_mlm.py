@@ -47,6 +47,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, set_seed
 
 from hf_supernet import SearchSpace, SupernetBertConfig, SupernetBertForMaskedLM
@@ -54,12 +55,16 @@ from hf_supernet.data import MaskingCollator, tokenize_corpus, train_tokenizer
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.files import replacing_folder
 from hf_supernet.loading import check_length, load_config, naming_damaged_weights
+from hf_supernet.models.supernet_bert import order_slices
 from hf_supernet.scripts import check_actions, parse_arguments, run_script, set_up_logging
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint, read_supernet_state
 
 
 logger = logging.getLogger(__name__)
+
+IMPORTANCE_SAMPLES = 512
+"""Training sequences by whose loss parts are ordered, with `importance="gradient"`."""
 
 MIN_POSITIONS = 512
 """Tokens that a new supernet can read, where the sequences it is trained on are no longer."""
@@ -106,6 +111,14 @@ class ModelArguments:
     hidden_sizes: list[int] | None = field(
         default=None,
         metadata={"help": "Hidden sizes to search, with --weight_sharing sliced; the largest is the model's."},
+    )
+    importance: str | None = field(
+        default=None,
+        metadata={
+            "help": "What orders the heads and units of a BERT whose weights are sliced, so that small children keep those that"
+            " matter: magnitude (the default there) or gradient (on training text).",
+            "choices": ["magnitude", "gradient"],
+        },
     )
     plain_children: bool = field(
         default=False, metadata={"help": "Only children that a plain BERT can be, one size for all its blocks."}
@@ -182,7 +195,7 @@ def search_space_options(model_args: ModelArguments) -> dict[str, Any]:
 def check_fixed(model_args: ModelArguments) -> None:
     """Raises a `ValueError` for an option that the supernet to train further has decided already."""
     given = {"candidate_operators": model_args.candidate_operators, **search_space_options(model_args)}
-    given["zero_init_branches"] = model_args.zero_init_branches
+    given |= {name: getattr(model_args, name) for name in ("zero_init_branches", "importance")}
     named = [f"`{name}`" for name, value in given.items() if value != getattr(ModelArguments, name)]
     if named:
         raise ValueError(f"{', '.join(named)}: fixed by the supernet; leave that out to train it further.")
@@ -227,9 +240,12 @@ def load_supernet(model_args: ModelArguments, max_seq_length: int) -> SupernetBe
         return SupernetBertForMaskedLM.from_bert(name, operators, **search_space_options(model_args), **hub_options)
 
 
-def check_arguments(data_args: DataTrainingArguments, training_args: SupernetTrainingArguments) -> None:
+def check_arguments(
+    model_args: ModelArguments, data_args: DataTrainingArguments, training_args: SupernetTrainingArguments
+) -> None:
     """What can be said before anything is read."""
     check_actions(training_args)
+    check_importance(model_args)
     if data_args.streaming and training_args.do_train and training_args.max_steps <= 0:
         raise ValueError("A stream has no known length: say with `max_steps` how long to train on it.")
     if training_args.resume_from_checkpoint is True:
@@ -260,6 +276,27 @@ def prepare_data(data_args: DataTrainingArguments, corpus, tokenizer: PreTrained
     return train, dev
 
 
+def check_importance(model_args: ModelArguments) -> None:
+    """Raises a `ValueError` for an order of parts where there is none to choose."""
+    if model_args.importance is not None and not orders_parts(model_args):
+        raise ValueError(
+            "`importance` orders the parts of a pretrained BERT, of which small children keep the first: it goes with a BERT as"
+            " `model_name_or_path`, `weight_sharing='sliced'` and no `mixture`. Leave it out."
+        )
+
+
+def orders_parts(model_args: ModelArguments) -> bool:
+    """Whether there are slices of pretrained weights, where the order of parts matters."""
+    return model_args.model_name_or_path is not None and (
+        model_args.weight_sharing == "sliced" and model_args.mixture is None
+    )
+
+
+def importance_batches(train_dataset, collator: MaskingCollator, batch_size: int):
+    """The sequences that a gradient is taken of, in batches."""
+    return DataLoader(train_dataset.take(IMPORTANCE_SAMPLES), batch_size, collate_fn=collator)
+
+
 def prepare(model_args: ModelArguments, data_args: DataTrainingArguments, training_args: SupernetTrainingArguments):
     """The supernet, the tokenizer and the data; what is quickly checked comes before what takes long."""
     model = load_supernet(model_args, data_args.max_seq_length) if model_args.model_name_or_path else None
@@ -274,7 +311,12 @@ def prepare(model_args: ModelArguments, data_args: DataTrainingArguments, traini
         model = SupernetBertForMaskedLM(config)
     elif len(tokenizer) > config.vocab_size:
         model.resize_token_embeddings(len(tokenizer))
-    return model, tokenizer, *prepare_data(data_args, corpus, tokenizer)
+    train, dev = prepare_data(data_args, corpus, tokenizer)
+    if orders_parts(model_args):
+        collator = MaskingCollator(tokenizer, data_args.mlm_probability, seed=training_args.seed)
+        batches = importance_batches(train, collator, training_args.per_device_train_batch_size)
+        order_slices(model, model_args.importance or "magnitude", batches)
+    return model, tokenizer, train, dev
 
 
 def card_facts(model_args: ModelArguments, data_args: DataTrainingArguments) -> dict[str, Any]:
@@ -289,7 +331,7 @@ def card_facts(model_args: ModelArguments, data_args: DataTrainingArguments) -> 
 def main(argv: list[str] | None = None) -> dict[str, float]:
     types = (ModelArguments, DataTrainingArguments, SupernetTrainingArguments)
     model_args, data_args, training_args = parse_arguments(types, argv)
-    check_arguments(data_args, training_args)
+    check_arguments(model_args, data_args, training_args)
     set_up_logging(logger, training_args)
     set_seed(training_args.seed)
 

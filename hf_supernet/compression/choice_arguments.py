@@ -15,11 +15,11 @@
 
 from dataclasses import dataclass, field
 
+from ..models.supernet_bert import IMPORTANCES
 from ..search.timing import LatencySettings
 
 
 SPACES = ("plain", "free")
-IMPORTANCES = ("gradient", "magnitude")
 BASELINES = ("layers_dropped", "narrowed", "random_child")
 """What the compressed child is compared with, besides the reference."""
 

@@ -22,11 +22,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from ..models.supernet_bert import (
     SupernetBertConfig,
     SupernetBertForSequenceClassification,
-    gradient_importance,
-    magnitude_importance,
-    magnitude_of_hidden,
-    order_by_importance,
-    order_hidden,
+    order_slices,
 )
 from ..models.supernet_bert.from_bert import bert_supernet_config
 from .choice_arguments import SpaceArguments
@@ -153,12 +149,7 @@ def make_supernet(
         [`SupernetBertForSequenceClassification`]: in evaluation mode.
     """
     supernet = SupernetBertForSequenceClassification.from_bert(reference, **options).eval()
-    scores = magnitude_importance(supernet)
-    if scores and importance == "gradient":
-        scores = gradient_importance(supernet, batches)
-    order_by_importance(supernet, scores)
-    if supernet.config.hidden_sizes:
-        order_hidden(supernet, magnitude_of_hidden(supernet))
+    order_slices(supernet, importance, batches)
     return supernet
 
 

@@ -29,6 +29,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertFo
 
 from hf_supernet import SupernetBertConfig, SupernetBertForMaskedLM
 from hf_supernet.data import prose
+from hf_supernet.models.supernet_bert import magnitude_importance
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -271,6 +272,29 @@ def test_from_bert_with_options_from_a_file(bert, corpus, tmp_path):
         run(tmp_path / "run", model_name_or_path=bert, train_file=corpus, max_seq_length=25)
 
 
+@pytest.mark.parametrize("importance", [None, "gradient"])
+def test_slices_of_a_bert_keep_what_matters(importance, bert, corpus, tmp_path):
+    """The largest child stays the BERT that it was, whose parts are in another order."""
+    operators = ["attention-4", "attention-2", "feed_forward-37", "feed_forward-12"]
+    sliced = {"candidate_operators": operators, "weight_sharing": "sliced", "attention_head_size": None}
+    trained = {"max_steps": 1, "learning_rate": 0.0, "vocab_size": None, "max_seq_length": 16}
+    given = {"model_name_or_path": bert, "train_file": corpus, "importance": importance, **sliced, **trained}
+    run(tmp_path / "run", **{name: value for name, value in given.items() if value is not None})
+    supernet = SupernetBertForMaskedLM.from_pretrained(tmp_path / "run").eval()
+    original = BertForMaskedLM.from_pretrained(bert).eval()
+    inputs = {"input_ids": torch.arange(5, 17)[None]}
+    with torch.no_grad():
+        mine = supernet(**inputs, architecture="A4-F37-A4-F37").logits
+        torch.testing.assert_close(mine, original(**inputs).logits, atol=1e-5, rtol=1e-5)
+    weight = supernet.get_submodule("supernet_bert.encoder.layer.1.feed_forward-37").intermediate.weight
+    before = original.bert.encoder.layer[0].intermediate.dense.weight
+    assert not torch.equal(weight, before)
+    torch.testing.assert_close(weight.sum(0), before.sum(0))
+    if importance is None:
+        scores = magnitude_importance(supernet)[1, "feed_forward"]
+        assert torch.equal(scores, scores.sort(descending=True).values)
+
+
 def test_python_prose(tmp_path, monkeypatch):
     """Of a small part of the library; longer sequences than a BERT reads."""
     monkeypatch.setattr(prose, "_library", lambda: Path(sysconfig.get_path("stdlib")) / "email")
@@ -297,6 +321,7 @@ BAD_INPUT = [
     ({"train_file": "missing.txt"}, "'missing.txt' of `train_file` does not exist"),
     ({"validation_file": "blank.csv"}, "The validation split has no text"),
     ({"text_column": "texts"}, r"no column 'texts' in .*Did you mean 'text'\?"),
+    ({"importance": "gradient"}, "`importance` orders the parts of a pretrained BERT, .* Leave it out"),
     ({"python_prose": True}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),
     ({"train_file": None}, "exactly one of `dataset_name`, `train_file` and `python_prose`"),
     (

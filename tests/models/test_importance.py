@@ -21,6 +21,7 @@ from hf_supernet.models.supernet_bert.importance import (
     gradient_importance,
     magnitude_importance,
     order_by_importance,
+    order_slices,
 )
 
 from .conftest import bert_config, largest_difference, make_batch, make_masked_labels, randomise, supernet_config
@@ -185,6 +186,8 @@ def test_slips():
             call(separate)
     with pytest.raises(ValueError, match="`batches` is empty"):
         gradient_importance(supernet, [])
+    with pytest.raises(ValueError, match="`importance` must be one of gradient, magnitude; got 'size'"):
+        order_slices(supernet, "size")
     with pytest.raises(ValueError, match="A batch needs `labels`; this one has input_ids"):
         gradient_importance(supernet, [BATCH])
     with pytest.raises(ValueError, match="No attention and no feed-forward of 'C5-C5-C5-C5' has a smaller candidate"):

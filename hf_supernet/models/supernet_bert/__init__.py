@@ -17,3 +17,4 @@ from .hidden_importance import *
 from .importance import *
 from .modeling_supernet_bert import *
 from .modeling_supernet_bert_heads import *
+from .ordering import *
