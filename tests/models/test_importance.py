@@ -21,8 +21,8 @@ from hf_supernet.models.supernet_bert.importance import (
     gradient_importance,
     magnitude_importance,
     order_by_importance,
-    order_slices,
 )
+from hf_supernet.models.supernet_bert.ordering import order_slices
 
 from .conftest import bert_config, largest_difference, make_batch, make_masked_labels, randomise, supernet_config
 
