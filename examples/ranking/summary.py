@@ -14,7 +14,7 @@
 """The short table of the ranking benchmark, for the project's README."""
 
 import numpy as np
-from analysis import Prediction, reference_of
+from analysis import NONE, Prediction, reference_of
 from plan import BASELINES, BUDGETS, REFERENCE
 from tables import names
 
@@ -26,7 +26,8 @@ SUMMARY = "ranking: written by examples/ranking/report.py"
 """The section of the README."""
 
 LEGEND = (
-    "- **processor**: the time of a run, in runs of {reference} at {budget}.",
+    "- **compute**: what a run costs as the plan counts it, in runs of {reference} at {budget}: its steps times the cost of a step,"
+    " which was measured side by side.",
     "- **tau**: Kendall's rank correlation of the children's losses through the supernet with those that they reach when trained"
     " alone: 1 is the same order, 0 is chance. **better half**: tau among the half of the children that are best alone.",
     "- **regret**: how much higher, in nats, the loss alone is of the child that the method puts first than that of the best child."
@@ -48,7 +49,7 @@ def summary_lines(report) -> list[str]:
     shown = [*report.plan.comparison, *BASELINES]
     rows = [_row(report, part, everything) for part in report.predictions if part.method in shown]
     less = f"less {REFERENCE}"
-    head = ["method", "budget", "seeds", "processor", "tau", less, "better half", "regret", less]
+    head = ["method", "budget", "seeds", "compute", "tau", less, "better half", "regret", less]
     lines = [*markdown_table(head, rows), ""]
     if len(report.plan.child_seeds) > 1:
         tau, half = (report.truth.ceiling(name, resamples=report.resamples) for name in ("tau", "tau_better_half"))
@@ -61,15 +62,16 @@ def summary_lines(report) -> list[str]:
 
 
 def _row(report, prediction: Prediction, children: np.ndarray) -> list[str]:
-    reference, processor = reference_of(report.predictions, prediction), ""
-    if reference is not None and prediction.cpu_seconds:
-        processor = f"{prediction.cpu_seconds / reference.cpu_seconds:.2f}"
+    reference, compute = reference_of(report.predictions, prediction), ""
+    if prediction.budget != NONE:
+        method, planned = report.plan.method(prediction.method), report.plan.supernet_training.steps
+        compute = f"{method.cost(prediction.steps) / planned:.2f}"
     tau, half, regret = (report.score(prediction, name, children) for name in ("tau", "tau_better_half", "regret"))
     less = dict.fromkeys(("tau", "regret"), "")
     if prediction.method != REFERENCE and reference is not None:
         less = {name: _less(report.difference(prediction, reference, name, children)) for name in less}
     cells = [tau.text(2), less["tau"], half.text(2), regret.text(3), less["regret"]]
-    return [*names(report, prediction), processor, *cells]
+    return [*names(report, prediction), compute, *cells]
 
 
 def _less(found: Estimate | None) -> str:

@@ -109,21 +109,16 @@ def cost_table(report) -> list[str]:
     for prediction in report.predictions:
         if prediction.budget == NONE:
             continue
-        reference = reference_of(report.predictions, prediction)
-        per_step = prediction.cpu_seconds / prediction.steps
-        relative = "" if reference is None else f"{per_step / (reference.cpu_seconds / reference.steps):.2f}"
         planned = report.plan.method(prediction.method).cost(prediction.steps) / prediction.steps
         measured = report.step_costs.get(prediction.method)
         side = f"{measured['ratio']:.2f} [{measured['low']:.2f}, {measured['high']:.2f}]" if measured else ""
-        cells = [f"{prediction.steps:,}", f"{prediction.cpu_seconds:,.0f}", relative, side, f"{planned:.3g}"]
+        cells = [f"{prediction.steps:,}", side, f"{planned:.3g}"]
         size = prediction.supernet_parameters
         cells += ["" if size is None else f"{size:,}", f"{prediction.scores.mean():.3f}"]
         rows.append([*names(report, prediction), *cells])
     head = [
         "steps",
-        "seconds of the processor",
-        f"a step, in steps of {REFERENCE}",
-        "side by side",
+        f"a step, in steps of {REFERENCE}, measured side by side",
         "as the plan counts it",
         "parameters",
         "mean dev loss of the children",

@@ -76,7 +76,7 @@ def test_report_of_step_costs(scripts, data, invented, tmp_path):
     (results / "step_costs-joined.json").write_text(json.dumps({"costs": joined}))
     report(scripts, data, results, tmp_path / "out" / "README.md")
     text = (tmp_path / "out" / "README.md").read_text()
-    assert "| 1.00 | 3.50 [3.40, 3.60] | 4 |" in text  # of one that was measured twice, what the comparison goes by
+    assert "| 8 | 3.50 [3.40, 3.60] | 4 |" in text  # of one that was measured twice, what the comparison goes by
     assert "| 1.25 [1.20, 1.30] |" in text
 
 
@@ -88,11 +88,11 @@ def test_short_table(scripts, data, invented, tmp_path):
     scripts.report.main([*plan, "--readme", str(readme), "--summary", str(short), *REPORT])
     text = short.read_text()
     assert text.startswith("# Project\n\nBefore.\n\n<!--") and "agree: 1.00 [–], better half 1.00 [–]." in text
-    assert "- **processor**: the time of a run, in runs of uniform at equal steps." in text
+    assert "- **compute**: what a run costs as the plan counts it, in runs of uniform at equal steps: " in text
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     assert [row[0] for row in rows] == ["method", "---", "uniform", "fair", "magic-at", "parameters"]
     assert rows[2][1:4] == ["both", "2", "1.00"] and rows[2][5] == rows[2][8] == ""
-    assert rows[4][1:5] == ["equal steps", "2", "1.00", "-1.00 [–]"] and rows[4][7].startswith("12.000")
+    assert rows[4][1:5] == ["equal steps", "2", "1.34", "-1.00 [–]"] and rows[4][7].startswith("12.000")
     assert rows[3][4] == "1.00 [–]" and rows[3][5].startswith("+") and rows[3][8].startswith("-")
     assert rows[5][1:4] == ["", "", ""]
     for row in rows[3:]:  # the long table has the same figures
