@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from hf_supernet import Architecture
 from hf_supernet.samplers import ArchitectureSampler, make_sampler
+from hf_supernet.training.rested_slices import trained_slices
 
 from .conftest import logs_of, make_collator, make_dataset, make_supernet
 from .test_trainer import TASKS, Watch, pad
@@ -127,6 +128,31 @@ def test_largest_is_trained_as_if_it_were_alone(make_trainer):
         assert torch.equal(both[name], alone[name] / 2), name
     shared = "supernet_bert.embeddings.word_embeddings.weight"
     assert not torch.equal(both[shared], alone[shared] / 2)
+
+
+def test_what_the_largest_alone_has_of_slices_is_trained_as_if_it_were_alone(make_trainer):
+    """Of shared weights too: soft targets send nothing back into what the small path does not read."""
+    space = {
+        "candidate_operators": SLICED["candidate_operators"],
+        "weight_sharing": "sliced",
+        "attention_head_size": 8,
+    }
+    ends = {"num_random": 0, "largest": "A4-F37-A4-F37", "smallest": "A2-F8-A2-F8"}
+    gradients = []
+    for path in (None, ends["largest"]):
+        model, watch = make_supernet(**space), Watch()
+        options = {"sampler": path and OnlySampler(model.search_space, path)}
+        arguments = BIGNAS | {"sampler_kwargs": ends} | ONE_STEP
+        make_trainer(model=model, callbacks=[watch], options=options, **arguments).train()
+        gradients.append(watch.gradients[0])
+    both, alone = gradients
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    masks = list(trained_slices(model, [Architecture.from_string(ends["smallest"])]))
+    assert len(masks) > 15
+    for parameter, read in masks:
+        name = names[parameter]
+        assert torch.equal(both[name][~read], alone[name][~read] / 2), name
+        assert "key.bias" in name or not torch.equal(both[name][read], alone[name][read] / 2), name
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
