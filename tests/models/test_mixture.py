@@ -241,6 +241,14 @@ def test_children_equal_their_paths_under_autocast():
         assert largest_difference(model(**BATCH, architecture=architecture).logits, expected) < 1e-5
 
 
+def test_children_on_the_meta_device():
+    """Where nothing is computed, for counts."""
+    with torch.device("meta"):
+        model = SupernetBertForMaskedLM(supernet_config(**MIXTURES["neuron"]))
+    child = model.extract_child("F37-A4-C3-F37")
+    assert child.num_parameters() == shared_supernet("neuron").extract_child("F37-A4-C3-F37").num_parameters()
+
+
 @pytest.mark.parametrize("mixture", ["layer", "neuron"])
 def test_a_slice_of_a_mixture_is_the_mixture_of_slices(mixture):
     model = make_supernet(**SLICED | BY_NEURON | {"mixture": mixture})

@@ -16,7 +16,7 @@
 import functools
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -115,7 +115,8 @@ class MixedLinear(nn.Module):
                 "Mixed weights are those of a whole architecture, and none is running: call the model, or the layers by"
                 " `run_layers`; `extract_child` makes plain weights of them."
             )
-        with torch.autocast(encoding.device.type, enabled=False):
+        # The meta device, on which weights are only counted, knows no autocast.
+        with nullcontext() if encoding.is_meta else torch.autocast(encoding.device.type, enabled=False):
             shares = self.router(encoding).unbind(dim=1)
             pairs = list(zip(shares, self.experts, strict=True))
             weight = functools.reduce(torch.add, [share[:, None] * expert.weight for share, expert in pairs])
