@@ -58,7 +58,8 @@ class ShiftSampler(AdaptiveSampler):
     - Every `interval` steps, `num_probes` children of each bin, new ones each time, are measured on the same `eval_samples`
       dev examples: the norm of the gradient of the dev loss with respect to all weights of the child. (The change of its
       loss since the last time would be cheaper, but a bin that is drawn more often changes more, which would draw it more
-      often still; the norm falls as a bin converges. It is large, too, where a bin learns the training data by heart.)
+      often still; the norm falls as a bin converges. It is large, too, where a bin learns the training data by heart, and it sums over
+      more weights where children are larger, which favours their bins.)
     - The probabilities move towards norms divided by their sum, by the share `rate` of the way; the share `uniform_share` is the
       same for all bins, so that none is left out.
     - Sizes are numbers of parameters (the paper's are multiply-adds); pass another `cost_table` for others.

@@ -49,7 +49,9 @@ class SplitTraining:
 
     A part goes on as the whole would have: with its weights, its optimizer's state, its place in the data and in the schedule of
     the learning rate, which runs over all stages. With `restart_from`, the leaves begin anew instead, as in the published
-    experiments: with the weights of that supernet, and with a schedule for the last stage alone.
+    experiments: with the weights of that supernet, and with a schedule for the last stage alone. A sampler that adapts (`"shift"`,
+    `"importance"`) begins anew in each part, whose space is another. Whether a sampler suits a part is only seen when its training
+    begins: of layers that are left with one candidate, some samplers can do nothing.
 
     All of it goes on where it was killed, and ends with the same weights. Supernets are trained in turn by
     [`~SplitTraining.train`]; or in several processes, on one machine or several that share `args.output_dir`, each of which calls
