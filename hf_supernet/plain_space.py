@@ -164,11 +164,6 @@ class PlainBertSpace(SearchSpace):
         shape, blocks = max(self._parts, key=lambda part: part[0].hidden_size or 0)  # the first of the largest
         return self.whole(shape, next(iter(blocks)))
 
-    def reached_hidden_sizes(self) -> list[int | None]:
-        """Those of the hidden sizes that a plain child has, in their order; `None` where the hidden size is not searched."""
-        reached = {shape.hidden_size for shape, _ in self._parts}
-        return [size for size in self._sizes if size in reached]
-
     def num_paths(self) -> int:
         """The number of plain paths, at all hidden sizes together."""
         return self._ends[-1]

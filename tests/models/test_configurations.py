@@ -68,13 +68,6 @@ def test_round_trip_of_a_child(tmp_path):
             "Layer 0 has attention-4, attention-2, which split .* set `attention_head_size`",
         ),
         ({"kernel_transform": True}, "`kernel_transform` .* goes with `weight_sharing='sliced'`, got 'separate'"),
-        (
-            {
-                **{"kernel_transform": True, "weight_sharing": "sliced", "attention_head_size": 8},
-                "candidate_operators": ["A4", "C3"],
-            },
-            "`kernel_transform` makes .* and no layer has convolutions of two sizes: leave it out",
-        ),
         ({"hidden_sizes": [16, 24]}, "The largest of `hidden_sizes` must be `hidden_size` 32, .* got 16, 24"),
         ({"hidden_sizes": []}, "The largest of `hidden_sizes` must be .* got none"),
         ({"hidden_sizes": [16, 32]}, r"`hidden_sizes` \(16, 32\) goes with `weight_sharing='sliced'`, got 'separate'"),

@@ -137,13 +137,6 @@ def test_saved_with_the_supernet(bert, tmp_path):
     [
         ({"embedding_size": 12}, "`embedding_size` is 12 and `hidden_size` is 32, which are one in BERT: no child"),
         ({"attention_head_size": 6}, r"whose heads of size 6 make up the hidden size \(32\)"),
-        (
-            {
-                **{"weight_sharing": "sliced", "attention_head_size": 8, "hidden_sizes": [32, 16, 24]},
-                "candidate_operators": ["A4", "A2", "F37"],
-            },
-            r"has the hidden size 24 .* whose heads of 8 make up 24\. Add it to `candidate_operators`",
-        ),
         ({"default_architecture": "A4-F37-A2-F37"}, "layer 2 is `attention-2` and layer 0 is `attention-4`"),
     ],
 )

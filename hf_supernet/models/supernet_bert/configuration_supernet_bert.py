@@ -235,11 +235,6 @@ class SupernetBertConfig(SearchedBertBaseConfig):
                     f"Layer {index} has {', '.join(attentions)}, which split `hidden_size` into heads of different sizes:"
                     " none is a slice of another. With `weight_sharing='sliced'`, set `attention_head_size`."
                 )
-        kernels = [sum(operator.kind == "convolution" for operator in layer) for layer in self.layer_candidates]
-        if self.kernel_transform and max(kernels) < 2:
-            raise ValueError(
-                "`kernel_transform` makes small kernels from larger ones, and no layer has convolutions of two sizes: leave it out."
-            )
 
     def validate_hidden_sizes(self):
         """Hidden sizes are slices of the largest, which is that of the model, and heads do not depend on them."""
@@ -268,16 +263,9 @@ class SupernetBertConfig(SearchedBertBaseConfig):
             )
 
     def validate_plain_children(self):
-        """With `plain_children`, there are some, of each hidden size."""
-        if not self.plain_children:
-            return
-        reached = SearchSpace.from_config(self).reached_hidden_sizes()
-        if missing := [size for size in self.hidden_sizes or () if size not in reached]:
-            raise ValueError(
-                f"No plain BERT of this space has the hidden size {missing[0]} (of `hidden_sizes`"
-                f" {', '.join(map(str, self.hidden_sizes))}): in every even layer that takes an attention whose heads of"
-                f" {self.attention_head_size} make up {missing[0]}. Add it to `candidate_operators`, or leave the size out."
-            )
+        """With `plain_children`, there are some."""
+        if self.plain_children:
+            SearchSpace.from_config(self)
 
     def validate_default_architecture(self):
         """The architecture of a forward pass that names none is one of the space."""
