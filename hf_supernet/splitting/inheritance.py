@@ -139,12 +139,14 @@ def restrict_optimizer_state(
     flat = [name for names in whole_names for name in names]
     by_name = {flat[index]: values for index, values in state["state"].items()}
     restricted = _restrict_states(by_name, whole, leaf)
+    # Which group a weight is in depends on the largest path where that alone is regularised, and a part has another.
+    places = {name: (group, place) for group, names in enumerate(whole_names) for place, name in enumerate(names)}
     groups, states, start = [], {}, 0
     for names, before, group in zip(leaf_names, whole_names, state["param_groups"], strict=True):
-        positions = [before.index(origin_of(name, whole.config)) for name in names]
+        origins = [places[origin_of(name, whole.config)] for name in names]
         # Some options have an entry for each weight.
         options = {
-            key: [value[position] for position in positions]
+            key: [state["param_groups"][index][key][place] for index, place in origins]
             if isinstance(value, list) and len(value) == len(before)
             else value
             for key, value in group.items()

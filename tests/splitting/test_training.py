@@ -89,6 +89,13 @@ def assert_same_weights(one, two) -> None:
         assert torch.equal(weight, weights[name]), name
 
 
+def test_parts_have_largest_paths_of_their_own(tmp_path):
+    """Weights that decay in the whole, as BigNAS regularises the largest path alone, need not in a part, and the other way round."""
+    bignas = {"sampler": "sandwich", "distillation": "inplace", "weight_decay": 0.1}
+    split = make_training(tmp_path, [1, 1], GivenSplits([FIRST]), **bignas).train()
+    assert len(split.leaves) == 2
+
+
 # ---- One supernet ----
 
 
