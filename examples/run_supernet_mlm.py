@@ -55,7 +55,7 @@ from hf_supernet.data import MaskingCollator, tokenize_corpus, train_tokenizer
 from hf_supernet.data.text_arguments import TextArguments
 from hf_supernet.files import replacing_folder
 from hf_supernet.loading import check_length, load_config, naming_damaged_weights
-from hf_supernet.models.supernet_bert import order_slices
+from hf_supernet.models.supernet_bert import IMPORTANCES, order_slices
 from hf_supernet.scripts import check_actions, parse_arguments, run_script, set_up_logging
 from hf_supernet.training import SupernetTrainer, SupernetTrainingArguments
 from hf_supernet.training.checkpoints import last_complete_checkpoint, read_supernet_state
@@ -117,7 +117,7 @@ class ModelArguments:
         metadata={
             "help": "What orders the heads and units of a BERT whose weights are sliced, so that small children keep those that"
             " matter: magnitude (the default there) or gradient (on training text).",
-            "choices": ["magnitude", "gradient"],
+            "choices": list(IMPORTANCES),
         },
     )
     plain_children: bool = field(

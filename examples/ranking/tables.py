@@ -112,12 +112,13 @@ def cost_table(report) -> list[str]:
         planned = report.plan.method(prediction.method).cost(prediction.steps) / prediction.steps
         measured = report.step_costs.get(prediction.method)
         side = f"{measured['ratio']:.2f} [{measured['low']:.2f}, {measured['high']:.2f}]" if measured else ""
-        cells = [f"{prediction.steps:,}", side, f"{planned:.3g}"]
+        cells = [f"{prediction.steps:,}", f"{prediction.cpu_seconds:,.0f}", side, f"{planned:.3g}"]
         size = prediction.supernet_parameters
         cells += ["" if size is None else f"{size:,}", f"{prediction.scores.mean():.3f}"]
         rows.append([*names(report, prediction), *cells])
     head = [
         "steps",
+        "seconds of the processor, on several machines",
         f"a step, in steps of {REFERENCE}, measured side by side",
         "as the plan counts it",
         "parameters",

@@ -41,7 +41,7 @@ def check_arguments(args: SupernetTrainingArguments) -> None:
     """Raises a `ValueError` for arguments that do not go with several supernets that are trained one after the other."""
     unsuitable = {
         "load_best_model_at_end": "the best of a stage would be another checkpoint than the one that is split",
-        "push_to_hub": "each supernet would be pushed to the same repository. Upload the folder of the result",
+        "push_to_hub": "each supernet would be pushed to the same repository. Save the result alone by `save_pretrained` and upload that folder",
         "save_only_model": "what is split off goes on with the optimizer's state",
     }
     for name, reason in unsuitable.items():

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from torch import nn
-from transformers.utils import cached_file
+from transformers.utils import CONFIG_NAME, cached_file
 
 from ..architecture import Architecture
 from ..files import filling_folder
@@ -180,7 +180,9 @@ class SplitSupernet(nn.Module):
         """
         folder = Path(name_or_path)
         if not folder.is_dir():
-            folder = Path(snapshot_download(str(name_or_path), **hub_options))
+            # Without the supernets that it was made from, where a whole training was uploaded.
+            patterns = [INDEX_NAME, CONFIG_NAME, "leaf-*/*"]
+            folder = Path(snapshot_download(str(name_or_path), allow_patterns=patterns, **hub_options))
         index = read_index(folder)
         leaves = [_load_leaf(_CLASSES[index["model_class"]], folder / name) for name in index["leaves"]]
         return cls(SupernetBertConfig.from_pretrained(folder), leaves).eval()

@@ -24,7 +24,7 @@ from ..models.supernet_bert import SupernetBertConfig, SupernetBertPreTrainedMod
 from ..search.result import fingerprint
 from ..training import SupernetTrainer, SupernetTrainingArguments
 from ..training.checkpoints import read_supernet_state
-from ..training.settings import SETTINGS_NAME, read_settings
+from ..training.settings import SETTINGS_NAME, read_settings, run_settings
 from .checks import check_arguments, check_model, check_steps
 from .inheritance import split_off
 from .leaf_checkpoints import StopBehind, is_there, write_leaf_checkpoint
@@ -187,7 +187,8 @@ class SplitTraining:
                 Its name, one of [`~SplitTraining.ready`]. Of one that is finished nothing is left to do.
 
         Raises:
-            ValueError: where there is no such supernet, or the one that it is split off from is not finished.
+            ValueError: where there is no such supernet, or the one that it is split off from is not finished, and where others
+                were trained with other options of the trainer.
             RuntimeError: where something else ended the training before its stage was over.
         """
         config = self._config(node)
@@ -217,6 +218,8 @@ class SplitTraining:
 
     def _train(self, node: str, config: SupernetBertConfig) -> None:
         trainer = self._trainer(node, self._begin(node, config))
+        sampling = {name: getattr(trainer.args, name) for name in ("sampler_kwargs", "sampler_seed")}
+        self.folder.claim_for(run_settings(trainer) | {"sampler": trainer.sampler.name} | sampling)
         trainer.add_callback(StopBehind(self.folder.last_step(node)))
         trainer.train(resume_from_checkpoint=self.folder.last_checkpoint(node))
         if not self.folder.is_trained(node):

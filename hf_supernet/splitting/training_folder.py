@@ -29,6 +29,7 @@ from .split import Split
 
 ROOT = "root"
 SETTINGS_NAME = "split_training.json"
+TRAINER_NAME = "trainer.json"
 SPLIT_NAME = "split.json"
 
 
@@ -128,20 +129,33 @@ class TrainingFolder:
         Raises:
             ValueError: where it has one with other settings.
         """
-        path = self.path / SETTINGS_NAME
-        if not path.is_file():
+        self._check(SETTINGS_NAME, settings)
+
+    def write_settings(self, settings: dict[str, Any]) -> None:
+        """Keeps the settings."""
+        write_json(self.path / SETTINGS_NAME, settings)
+
+    def claim_for(self, trainer: dict[str, Any]) -> None:
+        """
+        Keeps the settings of the trainer with the first supernet, and checks those of all others: a part that begins without a
+        checkpoint has nothing else that would tell.
+
+        Raises:
+            ValueError: where the folder has supernets that were trained with others.
+        """
+        self._check(TRAINER_NAME, trainer)
+        write_json(self.path / TRAINER_NAME, trainer)
+
+    def _check(self, name: str, settings: dict[str, Any]) -> None:
+        if not (self.path / name).is_file():
             return
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = json.loads((self.path / name).read_text(encoding="utf-8"))
         if differing := [name for name in settings if before.get(name) != settings[name]]:
             shown = "; ".join(f"`{name}` {before.get(name)!r}, now {settings[name]!r}" for name in differing)
             raise ValueError(
                 f"{self.path} has a split training with other settings: {shown}. Pass another `output_dir`, or delete the"
                 " folder."
             )
-
-    def write_settings(self, settings: dict[str, Any]) -> None:
-        """Keeps the settings."""
-        write_json(self.path / SETTINGS_NAME, settings)
 
 
 def _depth(node: str) -> int:

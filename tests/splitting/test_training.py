@@ -264,6 +264,20 @@ def test_leaves_may_begin_anew(tmp_path):
         make_training(tmp_path / "split", [2, 3], GivenSplits([FIRST]), **arguments)
 
 
+def test_parts_without_a_checkpoint_are_trained_alike(tmp_path):
+    """Another sampler or learning rate for the second part would make leaves that can't be compared."""
+    warm = shake(make_supernet(), 3)
+    make_training(tmp_path, [0, 1], GivenSplits([FIRST]), model=warm).train_node("root")
+    make_training(tmp_path, [0, 1], GivenSplits([FIRST]), model=warm).train_node("root.0")
+    for other, message in (
+        ({"sampler": "fair"}, "other settings: `sampler` 'uniform', now 'fair'"),
+        ({"learning_rate": 0.9}, r"other settings: `learning_rate` .*, now 0\.9"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_training(tmp_path, [0, 1], GivenSplits([FIRST]), model=warm, **other).train_node("root.1")
+    assert len(make_training(tmp_path, [0, 1], GivenSplits([FIRST]), model=warm).train().leaves) == 2
+
+
 def test_supernet_that_is_warmed_up_already(tmp_path, splitter):
     """Its weights are what the parts begin with, also where a part is split again."""
     warm = shake(make_supernet(), 3)
@@ -330,7 +344,10 @@ CANNOT = {
         {"load_best_model_at_end": True, "eval_strategy": "steps", "save_strategy": "steps"},
         "`load_best_model_at_end` does not go with splitting",
     ),
-    "hub": ({"push_to_hub": True}, "`push_to_hub` does not go with splitting: each supernet would be pushed"),
+    "hub": (
+        {"push_to_hub": True},
+        "`push_to_hub` does not go with splitting: each supernet would be pushed .* `save_pretrained` and upload that",
+    ),
     "model only": ({"save_only_model": True}, "`save_only_model` does not go with splitting"),
     "no head": ({"model": lambda: SupernetBertModel(make_supernet().config)}, "must be a supernet with a head"),
     "frozen": ({"model": lambda: make_supernet().requires_grad_(False)}, "is frozen, .*: freeze it in `make_trainer`"),

@@ -76,7 +76,7 @@ def test_report_of_step_costs(scripts, data, invented, tmp_path):
     (results / "step_costs-joined.json").write_text(json.dumps({"costs": joined}))
     report(scripts, data, results, tmp_path / "out" / "README.md")
     text = (tmp_path / "out" / "README.md").read_text()
-    assert "| 8 | 3.50 [3.40, 3.60] | 4 |" in text  # of one that was measured twice, what the comparison goes by
+    assert "| 8 | 4 | 3.50 [3.40, 3.60] | 4 |" in text  # of one that was measured twice, what the comparison goes by
     assert "| 1.25 [1.20, 1.30] |" in text
 
 
